@@ -1,0 +1,1 @@
+//! Programs that embed `runtime-core`; see the files beside `src`.

@@ -1,0 +1,102 @@
+//! Signals by name and by number, as signal(7) and the command line of `kill` have them.
+
+use crate::{Error, ErrorKind};
+use std::{fmt, str::FromStr};
+
+/// A signal's number, 0 (which only asks whether the process is there) to 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Signal(i32);
+
+/// The names of signals 1 to 31 on every architecture that Corten runs on, signal(7).
+const NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
+];
+/// What glibc names SIGRTMIN and SIGRTMAX.
+const RTMIN: i32 = 34;
+const RTMAX: i32 = 64;
+
+impl Signal {
+    /// SIGKILL, which cannot be caught.
+    pub const KILL: Self = Self(9);
+    /// SIGTERM, the polite request to end.
+    pub const TERM: Self = Self(15);
+
+    /// The signal of number `raw`, or nothing where the kernel has none of that number.
+    pub fn from_raw(raw: i32) -> Option<Self> {
+        (0..=RTMAX).contains(&raw).then_some(Self(raw))
+    }
+
+    /// Its number, as kill(2) takes it.
+    pub fn as_raw(self) -> i32 {
+        self.0
+    }
+}
+
+impl FromStr for Signal {
+    type Err = Error;
+
+    /// `9`, `KILL`, `SIGKILL` in any case, `RTMIN+3`, `RTMAX-2`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || Error::new(ErrorKind::InvalidArgument, format!("unknown signal {text:?}"));
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            return text.parse().ok().and_then(Self::from_raw).ok_or_else(unknown);
+        }
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let raw = match name {
+            "IOT" => Some(6),
+            "CLD" => Some(17),
+            "POLL" => Some(29),
+            "RTMIN" => Some(RTMIN),
+            "RTMAX" => Some(RTMAX),
+            _ => named(name).or_else(|| real_time(name)),
+        };
+        raw.map(Self).ok_or_else(unknown)
+    }
+}
+
+fn named(name: &str) -> Option<i32> {
+    NAMES.iter().zip(1..).find(|(known, _)| **known == name).map(|(_, raw)| raw)
+}
+
+fn real_time(name: &str) -> Option<i32> {
+    let offset = |digits: &str| digits.parse::<u8>().ok().filter(|_| !digits.starts_with('+')).map(i32::from);
+    let raw = match (name.strip_prefix("RTMIN+"), name.strip_prefix("RTMAX-")) {
+        (Some(digits), _) => RTMIN + offset(digits)?,
+        (_, Some(digits)) => RTMAX - offset(digits)?,
+        _ => return None,
+    };
+    (RTMIN..=RTMAX).contains(&raw).then_some(raw)
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            raw @ 1..=31 => write!(f, "SIG{}", NAMES[usize::try_from(raw - 1).unwrap_or_default()]),
+            raw => write!(f, "{raw}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_are_understood() {
+        for (text, raw) in
+            [("9", 9), ("KILL", 9), ("SIGKILL", 9), ("sigterm", 15), ("0", 0), ("SIGRTMIN+3", 37), ("RTMAX-1", 63)]
+        {
+            assert_eq!(text.parse::<Signal>().unwrap().as_raw(), raw, "{text}");
+        }
+    }
+
+    #[test]
+    fn junk_is_refused() {
+        for text in ["", "0x9", "9 ", "-9", "65", "SIGFOO", "RTMIN+31", "RTMIN++1", "99999999999"] {
+            assert!(text.parse::<Signal>().is_err(), "{text}");
+        }
+    }
+}
