@@ -14,8 +14,26 @@ fn main() {
     let mut command = Command::new(rustc);
     command
         .args(["--edition", "2024", "--crate-name", "corten_init_program", "--crate-type", "bin"])
-        .args(["--target", &target, "-C", "panic=abort", "-C", "opt-level=2", "-C", "relocation-model=static"])
-        .args(["-C", "strip=symbols", "-C", "force-unwind-tables=no", "-C", "lto=fat", "-C", "codegen-units=1"])
+        .args([
+            "--target",
+            &target,
+            "-C",
+            "panic=abort",
+            "-C",
+            "opt-level=2",
+            "-C",
+            "relocation-model=static",
+        ])
+        .args([
+            "-C",
+            "strip=symbols",
+            "-C",
+            "force-unwind-tables=no",
+            "-C",
+            "lto=fat",
+            "-C",
+            "codegen-units=1",
+        ])
         .args(["-C", "link-arg=-nostdlib", "-C", "link-arg=-nostartfiles", "-C", "link-arg=-static"])
         .args(["-C", "link-arg=-Wl,--build-id=none,-z,norelro,-z,noseparate-code,--gc-sections"])
         .args(["-A", "dead_code", "-o"])

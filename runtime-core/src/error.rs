@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn the_report_is_one_line_that_ends_with_the_cause() {
-        let error = Error::io("/x/config.json: open", io::Error::from_raw_os_error(libc::ENOENT)).context("create c1");
+        let error = Error::io("/x/config.json: open", io::Error::from_raw_os_error(libc::ENOENT))
+            .context("create c1");
         assert_eq!(error.report(), "create c1: /x/config.json: open: No such file or directory");
         assert_eq!(error.kind(), ErrorKind::Io);
     }

@@ -1,11 +1,43 @@
 //! Corten: the OCI Runtime Specification 1.3 on Linux, as a library.
+//!
+//! ```no_run
+//! # fn main() -> runtime_core::Result<()> {
+//! use runtime_core::{ContainerBuilder, Signal};
+//!
+//! let mut container = ContainerBuilder::new("web-1").bundle("/srv/web").create()?;
+//! container.start()?;
+//! println!("{} is {} as process {:?}", container.id(), container.status()?, container.pid());
+//! container.kill(Signal::TERM)?;
+//! println!("it ended: {}", container.wait()?);
+//! container.delete(false)?;
+//! # Ok(()) }
+//! ```
+//!
+//! The library may be called from any thread of any program. It changes nothing of the program itself: not its working
+//! directory, umask, signal handlers, environment or descriptors. A container's first process shares nothing with it: it
+//! is cloned without a copy of the program's memory and at once executes an init program of its own (`corten_init`).
 
 pub mod cgroup;
-pub mod config;
+mod config;
+mod container;
 mod error;
+mod fs;
+mod hooks;
+mod init;
+mod namespace;
+mod plan;
+mod process;
+mod rootfs;
 pub mod seccomp;
 mod signal;
+mod sys;
 
+pub use cgroup::{CgroupManager, Stats};
+pub use config::{load_process, load_resources};
+pub use container::{
+    Console, Container, ContainerBuilder, ExitStatus, Plan, Process, ProcessBuilder, State, Status,
+    default_root,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use oci_spec;
 pub use signal::Signal;

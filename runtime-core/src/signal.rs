@@ -9,9 +9,9 @@ pub struct Signal(i32);
 
 /// The names of signals 1 to 31 on every architecture that Corten runs on, signal(7).
 const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 /// What glibc names SIGRTMIN and SIGRTMAX.
 const RTMIN: i32 = 34;
@@ -86,9 +86,15 @@ mod tests {
 
     #[test]
     fn names_and_numbers_are_understood() {
-        for (text, raw) in
-            [("9", 9), ("KILL", 9), ("SIGKILL", 9), ("sigterm", 15), ("0", 0), ("SIGRTMIN+3", 37), ("RTMAX-1", 63)]
-        {
+        for (text, raw) in [
+            ("9", 9),
+            ("KILL", 9),
+            ("SIGKILL", 9),
+            ("sigterm", 15),
+            ("0", 0),
+            ("SIGRTMIN+3", 37),
+            ("RTMAX-1", 63),
+        ] {
             assert_eq!(text.parse::<Signal>().unwrap().as_raw(), raw, "{text}");
         }
     }

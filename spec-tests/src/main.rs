@@ -1,2 +1,31 @@
-//! x
-fn main(){}
+//! `spec-tests conformance --runtime PATH`: black-box cases over the command line of any OCI runtime, each of which
+//! names the clause of the runtime specification that it checks. docs/conformance.md tells how to run and to extend it.
+//!
+//! The same binary, under the name `payload`, is the program inside the containers.
+
+mod cases;
+mod command_line;
+mod harness;
+mod payload;
+
+use std::{env, process::ExitCode};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    if args.first().is_some_and(|name| harness::is_payload(name)) {
+        return payload::main(rest);
+    }
+    match rest.split_first() {
+        Some((verb, rest)) if verb == "payload" => payload::main(rest),
+        Some((verb, [order])) if verb == "worker" => harness::worker(&cases::all(), order),
+        _ => match command_line::main() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("spec-tests: {error}");
+                ExitCode::from(2)
+            }
+        },
+    }
+}

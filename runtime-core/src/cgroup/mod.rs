@@ -1,1 +1,373 @@
-//! cgroup
+//! A container's cgroups: where they are, their limits, what they count, and the processes in them. By the cgroup file system
+//! on v1 (controllers mounted apart or together), hybrid and v2 hosts. config-linux.md, "Control groups"; cgroups(7).
+//!
+//! On a hybrid host the v1 controllers are used, and beside them a directory in the unified tree, for what lives there:
+//! `cgroup.kill`, being born inside, and controllers that v1 has not taken.
+
+mod check;
+mod convert;
+mod device_program;
+mod devices;
+mod dir;
+mod error;
+mod layout;
+mod members;
+mod read;
+mod resources;
+mod setting;
+mod stats;
+mod stats_v1;
+mod stats_v2;
+mod tree;
+mod v1;
+mod v2;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Error, Result};
+pub use stats::{
+    Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,
+    PressureLine, Rdma, Stats, Throttling,
+};
+
+use nix::unistd::geteuid;
+use oci_spec::runtime::LinuxResources;
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+use tree::Tree;
+
+/// Who makes the cgroups.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupManager {
+    /// This library, by the cgroup file system.
+    #[default]
+    Cgroupfs,
+    /// systemd, asked over D-Bus. Not yet.
+    Systemd,
+    /// Nobody: the container stays in the cgroups of the process that makes it, without limits.
+    Disabled,
+}
+
+impl fmt::Display for CgroupManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cgroupfs => "cgroupfs",
+            Self::Systemd => "systemd",
+            Self::Disabled => "disabled",
+        })
+    }
+}
+
+impl FromStr for CgroupManager {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "cgroupfs" => Ok(Self::Cgroupfs),
+            "systemd" => Ok(Self::Systemd),
+            "disabled" => Ok(Self::Disabled),
+            _ => Err(Error::Argument(format!("cgroup manager {text:?}: not cgroupfs, systemd or disabled"))),
+        }
+    }
+}
+
+/// A container's place in the host's cgroup trees. It is kept in state.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cgroup {
+    manager: CgroupManager,
+    /// One per hierarchy, the unified one last as in /proc/PID/cgroup. Empty when disabled.
+    trees: Vec<Tree>,
+    /// Hierarchies in which this process may make nothing are done without: it is not the host's root, and nobody said where the
+    /// cgroup should be.
+    lenient: bool,
+}
+
+/// What a mount of type `cgroup` shows in a container that has no cgroup namespace of its own, or has one and the host's own
+/// mounts are cloned for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Nothing of its own: cgroups are disabled.
+    None,
+    /// cgroup v2: one directory.
+    Unified {
+        /// The container's cgroup on the host.
+        dir: PathBuf,
+        /// Where the hierarchy is mounted.
+        mount: PathBuf,
+    },
+    /// v1, and the v1 part of a hybrid host: a tmpfs with one directory per hierarchy.
+    Legacy {
+        /// The hierarchies.
+        hierarchies: Vec<HierarchyView>,
+        /// Symbolic links beside them, from and to, as `cpu` to `cpu,cpuacct`.
+        links: Vec<(String, String)>,
+    },
+}
+
+/// One v1 hierarchy as a container sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HierarchyView {
+    /// Its directory's name below /sys/fs/cgroup.
+    pub name: String,
+    /// The mount options that say which it is, as `cpu,cpuacct` or `name=systemd`.
+    pub options: String,
+    /// The container's cgroup on the host.
+    pub dir: PathBuf,
+    /// Where the hierarchy is mounted on the host.
+    pub mount: PathBuf,
+}
+
+impl Cgroup {
+    /// Decides where the cgroup of container `id` is; touches nothing. `path` is linux.cgroupsPath: absolute, below the root of
+    /// each hierarchy; relative, below this process's own cgroup (on v2 alone: beside it, since it has processes); none, `id` so.
+    pub fn new(manager: CgroupManager, path: Option<&Path>, id: &str) -> Result<Self> {
+        match manager {
+            CgroupManager::Cgroupfs => {}
+            CgroupManager::Systemd => {
+                return Err(Error::unsupported(
+                    "linux.cgroupsPath",
+                    "the systemd cgroup manager is not there yet",
+                ));
+            }
+            CgroupManager::Disabled => return Ok(Self { manager, trees: Vec::new(), lenient: true }),
+        }
+        let hierarchies = layout::detect()?;
+        let places = layout::places(&hierarchies, path, id)?;
+        let trees = hierarchies
+            .into_iter()
+            .zip(places)
+            .map(|(hierarchy, place)| Tree::new(hierarchy, place))
+            .collect();
+        Ok(Self { manager, trees, lenient: path.is_none() && !geteuid().is_root() })
+    }
+
+    /// The manager that it was made with.
+    pub fn manager(&self) -> CgroupManager {
+        self.manager
+    }
+
+    /// The directories on the host, by controllers (as `cpu,cpuacct`, `name=systemd`; empty for v2).
+    pub fn paths(&self) -> impl Iterator<Item = (String, PathBuf)> + '_ {
+        self.trees.iter().map(|tree| (tree.controllers.join(","), tree.dir()))
+    }
+
+    /// Checks `resources` against this host before anything is made: values out of range, controllers that are missing, device
+    /// rules that cannot be. Warns of properties that have no meaning here.
+    pub fn check(&self, resources: &LinuxResources) -> Result<()> {
+        if self.manager == CgroupManager::Disabled {
+            if *resources != LinuxResources::default() {
+                log::warn!("linux.resources: ignored, cgroups are disabled");
+            }
+            return Ok(());
+        }
+        self.check_resources(resources)
+    }
+
+    /// Makes the directories and enables the controllers. A cgroup that is there already must be empty and not frozen. On error
+    /// what was made is removed again.
+    pub fn create(&mut self) -> Result<()> {
+        let mut unusable = Vec::new();
+        for at in 0..self.trees.len() {
+            let Err(error) = self.trees[at].create() else { continue };
+            if self.can_spare(&self.trees[at], &error) {
+                log::debug!("{error}: done without");
+                unusable.push(at);
+                continue;
+            }
+            self.trees[..at].iter().for_each(Tree::undo);
+            return Err(error);
+        }
+        for at in unusable.into_iter().rev() {
+            self.trees.remove(at);
+        }
+        Ok(())
+    }
+
+    /// Whether `tree`, in which nothing could be made for want of rights, is one to do without.
+    fn can_spare(&self, tree: &Tree, error: &Error) -> bool {
+        let Error::Io { source, .. } = error else { return false };
+        let denied = matches!(source.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS));
+        denied && (self.lenient || (tree.unified && self.trees.len() > 1) || resources::in_user_namespace())
+    }
+
+    /// A descriptor of the unified tree's directory for clone3's `CLONE_INTO_CGROUP`, clone(2), where there is one. After
+    /// such a birth [`Cgroup::attach_born`] does the rest.
+    pub fn clone_into(&self) -> Result<Option<OwnedFd>> {
+        self.unified().map(|tree| tree.open().map(dir::Dir::into_fd)).transpose()
+    }
+
+    /// Sets all limits of a container that is being made. Limits that `resources` leaves out stay as they are; devices that it
+    /// leaves out are denied but for the usual ones.
+    pub fn apply(&self, resources: &LinuxResources) -> Result<()> {
+        self.write_devices(resources, true)?;
+        self.write_resources(resources)
+    }
+
+    /// Changes limits of a running container. What `resources` leaves out, devices included, stays as it is.
+    pub fn update(&self, resources: &LinuxResources) -> Result<()> {
+        self.check(resources)?;
+        self.check_usage(resources)?;
+        if resources.devices().is_some() {
+            self.write_devices(resources, false)?;
+        }
+        self.write_resources(resources)
+    }
+
+    /// Moves the process `pid` in, in every hierarchy. On v1 the first such write on an idle host takes milliseconds.
+    pub fn attach(&self, pid: i32) -> Result<()> {
+        self.trees.iter().try_for_each(|tree| members::move_into(&tree.dir(), pid))
+    }
+
+    /// The same for a process that was born in the directory of [`Cgroup::clone_into`]: only the v1 hierarchies are left. Nothing
+    /// to do on v2.
+    pub fn attach_born(&self, pid: i32) -> Result<()> {
+        let mut legacy = self.trees.iter().filter(|tree| !tree.unified);
+        legacy.try_for_each(|tree| members::move_into(&tree.dir(), pid))
+    }
+
+    /// Moves the process `pid` into a sub-cgroup that is there already, told as `[controllers:]path`: of all hierarchies, or of
+    /// those with one of the `controllers` (v1 only), and into the container's cgroup in the others.
+    pub fn attach_sub(&self, pid: i32, sub: &str) -> Result<()> {
+        self.attach_subs(pid, &[sub])
+    }
+
+    /// [`Cgroup::attach_sub`] with several `subs`, for different controllers.
+    pub fn attach_subs(&self, pid: i32, subs: &[impl AsRef<str>]) -> Result<()> {
+        let mut places: Vec<_> = self.trees.iter().map(|tree| (tree, tree.dir())).collect();
+        for sub in subs.iter().map(AsRef::as_ref) {
+            let (controllers, path) = match sub.split_once(':') {
+                Some((controllers, path)) => {
+                    (Some(controllers).filter(|text| !text.is_empty()), Path::new(path))
+                }
+                None => (None, Path::new(sub)),
+            };
+            for (tree, place) in &mut places {
+                if controllers.is_none_or(|controllers| controllers.split(',').any(|name| tree.has(name))) {
+                    *place = tree.below(path)?;
+                }
+            }
+            let mut named = controllers.iter().flat_map(|controllers| controllers.split(','));
+            if let Some(name) = named.find(|name| !self.trees.iter().any(|tree| tree.has(name))) {
+                return Err(Error::Argument(format!(
+                    "sub-cgroup {sub}: no cgroup v1 controller {name:?} here"
+                )));
+            }
+        }
+        // All are there before the process is moved to any.
+        if let Some((_, path)) = places.iter().find(|(_, place)| !place.is_dir()) {
+            return Err(Error::NotFound { path: path.clone() });
+        }
+        places.iter().try_for_each(|(_, place)| members::move_into(place, pid))
+    }
+
+    /// Whether it is there.
+    pub fn exists(&self) -> bool {
+        self.trees.iter().any(|tree| tree.dir().is_dir())
+    }
+
+    /// The processes in it and in all its sub-cgroups, as this process's pid namespace numbers them.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        self.lead().map_or_else(|| Ok(Vec::new()), Tree::pids)
+    }
+
+    /// Freezes all processes and waits until they are; on failure none is.
+    pub fn freeze(&self) -> Result<()> {
+        members::set_frozen(self.needs_freezer()?, true)
+    }
+
+    /// Lets all processes run again.
+    pub fn thaw(&self) -> Result<()> {
+        members::set_frozen(self.needs_freezer()?, false)
+    }
+
+    /// Whether its processes are frozen, or about to be.
+    pub fn is_frozen(&self) -> Result<bool> {
+        match self.freezer() {
+            Some(tree) if tree.dir().is_dir() => members::is_frozen(tree),
+            _ => Ok(false),
+        }
+    }
+
+    /// Sends `signal` (its number) to all processes. SIGKILL also ends frozen ones, and the call waits until none is left.
+    pub fn kill_all(&self, signal: i32) -> Result<()> {
+        let Some(lead) = self.lead() else { return Ok(()) };
+        if signal == libc::SIGKILL {
+            return members::kill_all(lead, self.unified(), self.freezer());
+        }
+        members::signal_all(lead, self.freezer(), signal)
+    }
+
+    /// Removes it and all sub-cgroups, and the empty directories above that were made for it. Processes that are about to vanish
+    /// get a moment; a missing cgroup is fine.
+    pub fn delete(&self) -> Result<()> {
+        let mut first = Ok(());
+        for tree in &self.trees {
+            first = first.and(tree.remove());
+        }
+        first
+    }
+
+    /// What a `cgroup` mount in the container shows.
+    pub fn view(&self) -> View {
+        match &self.trees[..] {
+            [] => View::None,
+            [only] if only.unified => View::Unified { dir: only.dir(), mount: only.mount.clone() },
+            trees => {
+                let legacy = trees.iter().filter(|tree| !tree.unified);
+                let hierarchies: Vec<_> = legacy
+                    .map(|tree| HierarchyView {
+                        name: tree.name.clone(),
+                        options: tree.controllers.join(","),
+                        dir: tree.dir(),
+                        mount: tree.mount.clone(),
+                    })
+                    .collect();
+                let joined = hierarchies.iter().filter(|hierarchy| hierarchy.name.contains(','));
+                let links = joined
+                    .flat_map(|to| to.name.split(',').map(|from| (from.to_owned(), to.name.clone())))
+                    .collect();
+                View::Legacy { hierarchies, links }
+            }
+        }
+    }
+
+    /// What the controllers count.
+    pub fn stats(&self) -> Result<Stats> {
+        let mut stats = Stats::default();
+        for tree in &self.trees {
+            let dir = tree.open()?;
+            if tree.unified {
+                stats_v2::read(&dir, &mut stats);
+            } else {
+                tree.controllers.iter().for_each(|controller| stats_v1::read(&dir, controller, &mut stats));
+            }
+        }
+        Ok(stats)
+    }
+
+    fn unified(&self) -> Option<&Tree> {
+        self.trees.iter().find(|tree| tree.unified)
+    }
+
+    /// The hierarchy that freezes: v1's freezer, which engines look at, or v2.
+    fn freezer(&self) -> Option<&Tree> {
+        self.trees.iter().find(|tree| tree.has("freezer")).or_else(|| self.unified())
+    }
+
+    fn needs_freezer(&self) -> Result<&Tree> {
+        self.freezer().ok_or_else(|| Error::unsupported("cgroup", "this host has no cgroup freezer"))
+    }
+
+    /// The hierarchy whose list of processes counts.
+    fn lead(&self) -> Option<&Tree> {
+        self.freezer().or_else(|| self.trees.first())
+    }
+}

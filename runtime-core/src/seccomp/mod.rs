@@ -1,1 +1,143 @@
-//! seccomp
+//! System call filters: an OCI profile (`linux.seccomp`) becomes one classic BPF program for seccomp(2).
+//!
+//! The program loads the architecture, then searches the line of system call numbers of that architecture as a binary
+//! tree: neighbours with one verdict are one span, and x32 is nothing but the upper half of x86_64's line. Where a
+//! verdict depends on arguments, the tree leads to conditions that the `seccompiler` crate generates.
+//!
+//! ```text
+//! LinuxSeccomp --profile--> rules --precedence, line--> spans of numbers --program--> instructions
+//! ```
+//!
+//! What the specification leaves open is decided as libseccomp and runc decide it: a rule without arguments beats those
+//! with arguments, the first of two such rules wins, a rule that says what the default says is skipped, a call newer
+//! than all that the profile names fails with ENOSYS, the host's own architecture is always part of the filter, and a
+//! call of an architecture that is not kills the thread.
+
+mod line;
+mod precedence;
+mod profile;
+mod program;
+mod supported;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use oci_spec::runtime::{Arch, LinuxSeccomp};
+use std::path::PathBuf;
+
+pub use seccompiler::sock_filter as Instruction;
+pub use supported::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS};
+
+/// How many instructions the kernel takes in one program, BPF_MAXINSNS.
+pub const MAX_INSTRUCTIONS: usize = 4096;
+
+/// A compiled profile: what seccomp(2) installs with SECCOMP_SET_MODE_FILTER.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// The program, at most [`MAX_INSTRUCTIONS`].
+    pub instructions: Vec<Instruction>,
+    /// SECCOMP_FILTER_FLAG_* for seccomp(2). With a listener SECCOMP_FILTER_FLAG_NEW_LISTENER is among them.
+    pub flags: u32,
+    /// Who is sent the descriptor that seccomp(2) returns; set if and only if some action is SCMP_ACT_NOTIFY.
+    pub listener: Option<Listener>,
+    /// Names in the profile that no architecture knows; their rules are not in the program.
+    pub unknown: Vec<String>,
+}
+
+impl Filter {
+    /// The program as the kernel reads it: 8 bytes for each instruction, in the byte order of this machine.
+    pub fn as_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.instructions.len() * 8);
+        for Instruction { code, jt, jf, k } in &self.instructions {
+            bytes.extend_from_slice(&code.to_ne_bytes());
+            bytes.extend_from_slice(&[*jt, *jf]);
+            bytes.extend_from_slice(&k.to_ne_bytes());
+        }
+        bytes
+    }
+}
+
+/// The agent that answers notifications, `linux.seccomp.listenerPath`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The Unix socket that the descriptor and the ContainerProcessState are sent to.
+    pub path: PathBuf,
+    /// What the profile wants passed on, `linux.seccomp.listenerMetadata`.
+    pub metadata: Option<String>,
+}
+
+/// What annotations add to a profile.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// An unknown system call is an error, as `run.oci.seccomp_fail_unknown_syscall` asks. Otherwise it is skipped.
+    pub fail_unknown_syscall: bool,
+    /// The listener's socket where the profile names none, `run.oci.seccomp.receiver`.
+    pub receiver: Option<PathBuf>,
+}
+
+/// Why a profile cannot become a filter.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A property of the profile is wrong: its place beneath `linux.seccomp` and what is wrong with it.
+    #[error("linux.seccomp{place}: {complaint}")]
+    Profile {
+        /// As `.syscalls[3].args[0].index`.
+        place: String,
+        /// One sentence.
+        complaint: String,
+    },
+    /// The program would be longer than the kernel allows.
+    #[error("linux.seccomp: the filter needs {0} instructions, the kernel takes {MAX_INSTRUCTIONS}")]
+    TooLong(usize),
+    /// Corten builds no filters for this architecture.
+    #[error("linux.seccomp: no filters can be built for {0}")]
+    Architecture(String),
+}
+
+impl Error {
+    fn at(place: impl Into<String>, complaint: impl Into<String>) -> Self {
+        Self::Profile { place: place.into(), complaint: complaint.into() }
+    }
+}
+
+impl From<Error> for crate::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Profile { .. } | Error::TooLong(_) => crate::ErrorKind::InvalidConfig,
+            Error::Architecture(_) => crate::ErrorKind::Unsupported,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// The filter for `profile` on this host. Unknown system calls are warned of in the log.
+///
+/// # Errors
+/// Whatever is wrong with the profile, with its place; a profile under which no program could be executed; a program
+/// longer than [`MAX_INSTRUCTIONS`]; a host of an architecture other than [`ARCHITECTURES`].
+pub fn compile(profile: &LinuxSeccomp, options: &Options) -> Result<Filter, Error> {
+    let filter = compile_for(Arch::ScmpArchNative, profile, options)?;
+    if !filter.unknown.is_empty() {
+        log::warn!("linux.seccomp.syscalls: unknown system calls are skipped: {}", filter.unknown.join(", "));
+    }
+    Ok(filter)
+}
+
+/// The filter for `profile` on a host of the architecture `native`, [`compile`] without the warning.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn compile_for(native: Arch, profile: &LinuxSeccomp, options: &Options) -> Result<Filter, Error> {
+    let native = supported::host(native)?;
+    let profile = profile::Profile::read(profile, options)?;
+    let lines = line::lines(native, &profile)?;
+    let instructions = program::assemble(&lines)?;
+    Ok(Filter { instructions, flags: profile.flags, listener: profile.listener, unknown: profile.unknown })
+}
+
+/// The number by which programs of the architecture make the call `name`; on x32 with the bit that marks its calls.
+/// Nothing where the architecture has no such call, or where Corten has no table of the architecture.
+pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
+    let abi = supported::abi(architecture)?;
+    tables::find(name)?.number(abi).map(|number| number + line::base(abi))
+}

@@ -1,0 +1,245 @@
+//! The container's tree of mounts, by descriptors: fsopen, open_tree, mount_setattr, move_mount, pivot_root.
+
+use super::{
+    State, channel,
+    paths::{self, Missing, Strictness},
+    sys::{self, CStr, Fault, Fd, MountAttr, Res, errno, fault},
+};
+use crate::{
+    arch::nr,
+    step::{NO_SLOT, Slot},
+    wire::{Text, Texts},
+};
+
+const MS_PRIVATE: u64 = 1 << 18;
+const MS_SLAVE: u64 = 1 << 19;
+const MS_REC: u64 = 1 << 14;
+const MOUNT_ATTR_RDONLY: u64 = 1;
+
+/// Clones the tree at `path` over itself, or only opens it.
+pub(super) fn root(state: &mut State, path: Text, slot: Slot, mount: bool) -> Res<()> {
+    let flags = sys::O_PATH | sys::O_DIRECTORY;
+    let directory = sys::openat(sys::AT_FDCWD, path.into(), flags, 0)?;
+    let fd = if mount {
+        let tree = sys::clone_tree(directory.raw(), CStr::new(b"\0"), true, false)?;
+        sys::move_mount(tree.raw(), directory.raw())?;
+        tree
+    } else {
+        directory
+    };
+    state.fill(slot, fd);
+    Ok(())
+}
+
+/// Makes the mount that holds `path` private: the first of the path's parents that is a mount point.
+pub(super) fn parent_private(path: Text) -> Res<()> {
+    let mut buffer = [0_u8; 4096];
+    let place = buffer[..4095].get_mut(..path.0.len()).ok_or(fault(nr::MOUNT, errno::ENAMETOOLONG))?;
+    place.copy_from_slice(path.0);
+    let mut end = path.0.len();
+    loop {
+        buffer[end] = 0;
+        let here = if end == 0 { CStr::new(b"/\0") } else { CStr::new(&buffer[..=end]) };
+        match sys::mount_propagation(here, MS_PRIVATE) {
+            Err(Fault { errno: errno::EINVAL, .. }) if end > 0 => {}
+            other => return other,
+        }
+        end = buffer[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    }
+}
+
+/// A new file system. What the kernel's log says of a refused option goes into the report.
+pub(super) fn new_filesystem(
+    state: &mut State,
+    slot: Slot,
+    kind: Text,
+    source: Text,
+    options: Texts,
+    attributes: u64,
+) -> Res<()> {
+    let context = sys::fsopen(kind.into())?;
+    let mount =
+        configure(context.raw(), source, options).and_then(|()| sys::fsmount(context.raw(), attributes));
+    match mount {
+        Ok(mount) => {
+            state.fill(slot, mount);
+            Ok(())
+        }
+        Err(fault) => {
+            let mut log = [0_u8; 232];
+            let length = channel::filesystem_log(context.raw(), &mut log);
+            channel::report_failure_with(state, fault, 0, &log[..length]);
+            sys::exit(1)
+        }
+    }
+}
+
+fn configure(context: i32, source: Text, options: Texts) -> Res<()> {
+    if !source.0.is_empty() {
+        sys::fsconfig_set(context, CStr::new(b"source\0"), Some(source.into()))?;
+    }
+    for option in options.iter() {
+        match option.0.iter().position(|byte| *byte == b'=') {
+            None => sys::fsconfig_set(context, option.into(), None)?,
+            Some(at) => {
+                let mut key = [0_u8; 64];
+                let place = key[..63].get_mut(..at).ok_or(fault(nr::FSCONFIG, errno::ENAMETOOLONG))?;
+                place.copy_from_slice(&option.0[..at]);
+                let value = Text(&option.0[at + 1..]);
+                sys::fsconfig_set(context, CStr::new(&key[..=at]), Some(value.into()))?;
+            }
+        }
+    }
+    sys::fsconfig_create(context)
+}
+
+/// mount_setattr(2) of the mount in `slot`.
+pub(super) fn attributes(
+    state: &State,
+    slot: Slot,
+    recursive: bool,
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: Slot,
+) -> Res<()> {
+    let namespace = if user_namespace == NO_SLOT { 0 } else { state.fd(user_namespace) };
+    let user_namespace = u64::try_from(namespace).unwrap_or(0);
+    sys::mount_setattr(state.fd(slot), recursive, &MountAttr { set, clear, propagation, user_namespace })
+}
+
+/// mount_setattr(2) of the mount at `target`.
+pub(super) fn remount(root: i32, target: Text, recursive: bool, change: &MountAttr) -> Res<()> {
+    let place = paths::open(root, target.into(), Strictness::Follow)?;
+    sys::mount_setattr(place.raw(), recursive, change)
+}
+
+/// Attaches the mount in `slot` at `target`, made if it is missing.
+pub(super) fn attach(state: &State, slot: Slot, target: Text, strictness: u8, root: Slot) -> Res<()> {
+    let mount = state.fd(slot);
+    let strictness = Strictness::from_wire(strictness);
+    let missing = if sys::stat_fd(mount)?.is(sys::S_IFDIR) { Missing::Directory } else { Missing::File };
+    let place = paths::open_or_make(state.fd(root), target, strictness, missing)?;
+    sys::move_mount(mount, place.raw())
+}
+
+/// Makes the directories of `target`.
+pub(super) fn directory(root: i32, target: Text) -> Res<()> {
+    paths::open_or_make(root, target, Strictness::Follow, Missing::Directory).map(drop)
+}
+
+/// A read-only clone of `target` over itself.
+pub(super) fn read_only_path(root: i32, target: Text) -> Res<()> {
+    let Some(place) = existing(root, target)? else { return Ok(()) };
+    let tree = sys::clone_tree(place.raw(), CStr::new(b"\0"), true, false)?;
+    let read_only = MountAttr { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    sys::mount_setattr(tree.raw(), true, &read_only)?;
+    sys::move_mount(tree.raw(), place.raw())
+}
+
+/// Hides `target`. The first one takes the mount in the slot itself; only an attached mount can be cloned for the others.
+pub(super) fn masked_path(
+    state: &mut State,
+    root: Slot,
+    target: Text,
+    directory: Slot,
+    null: Slot,
+) -> Res<()> {
+    let Some(place) = existing(state.fd(root), target)? else { return Ok(()) };
+    let is_directory = sys::stat_fd(place.raw())?.is(sys::S_IFDIR);
+    let (slot, attached) = match is_directory {
+        true => (directory, &mut state.masked_directory),
+        false => (null, &mut state.masked_null),
+    };
+    let first = !core::mem::replace(attached, true);
+    let mount = state.fd(slot);
+    if first {
+        if !is_directory && !sys::stat_fd(mount)?.is_null() {
+            return Err(fault(nr::MOVE_MOUNT, errno::EINVAL));
+        }
+        return sys::move_mount(mount, place.raw());
+    }
+    let clone = sys::clone_tree(mount, CStr::new(b"\0"), false, false)?;
+    sys::move_mount(clone.raw(), place.raw())
+}
+
+fn existing(root: i32, target: Text) -> Res<Option<Fd>> {
+    match paths::open(root, target.into(), Strictness::Follow) {
+        Ok(fd) => Ok(Some(fd)),
+        Err(Fault { errno: errno::ENOENT | errno::ENOTDIR, .. }) => Ok(None),
+        // A path that this user may not even look up is hidden enough.
+        Err(Fault { errno: errno::EACCES, .. }) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A device, or the proof that the one that is there is the same.
+pub(super) fn device(root: i32, target: Text, mode: u32, device: u64, uid: u32, gid: u32) -> Res<()> {
+    let (parent, name) = paths::parent_of(root, target)?;
+    let name = name.as_cstr();
+    sys::umask(0);
+    match sys::mknodat(parent.raw(), name, mode, device) {
+        Err(Fault { errno: errno::EEXIST, .. }) => {
+            let there = sys::openat(parent.raw(), name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+            let found = sys::stat_fd(there.raw())?;
+            let same =
+                found.mode & sys::S_IFMT == mode & sys::S_IFMT && (found.rdev == device || device == 0);
+            if !same {
+                return Err(fault(nr::MKNODAT, errno::EEXIST));
+            }
+            return Ok(());
+        }
+        other => other?,
+    }
+    if uid != 0 || gid != 0 {
+        sys::chownat(parent.raw(), name, uid, gid)?;
+    }
+    Ok(())
+}
+
+/// A symlink. One that exists is kept, or replaced beneath the descriptor of its directory.
+pub(super) fn symlink(root: i32, points_to: Text, target: Text, replace: bool) -> Res<()> {
+    let (parent, name) = paths::parent_of(root, target)?;
+    let name = name.as_cstr();
+    if replace {
+        match sys::unlinkat(parent.raw(), name) {
+            Err(Fault { errno: errno::ENOENT, .. }) => {}
+            other => other?,
+        }
+    }
+    match sys::symlinkat(points_to.into(), parent.raw(), name) {
+        Err(Fault { errno: errno::EEXIST, .. }) if !replace => Ok(()),
+        other => other,
+    }
+}
+
+/// pivot_root(2) without a directory for the old root: it is stacked beneath the new one and detached.
+pub(super) fn pivot(root: i32) -> Res<()> {
+    let here = CStr::new(b".\0");
+    let old = sys::openat(sys::AT_FDCWD, CStr::new(b"/\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
+    sys::fchdir(root)?;
+    sys::pivot_root_here()?;
+    sys::fchdir(old.raw())?;
+    // So that the end of the old tree is not passed on to the host.
+    sys::mount_propagation(here, MS_SLAVE | MS_REC)?;
+    sys::detach(here)?;
+    sys::chdir(CStr::new(b"/\0"))
+}
+
+/// Moves the root over `/`: the old root stays beneath it, out of reach of paths.
+pub(super) fn move_root(root: i32) -> Res<()> {
+    sys::fchdir(root)?;
+    sys::mount_move_here_to_root()?;
+    chroot_here()
+}
+
+/// chroot(2) to the root's descriptor.
+pub(super) fn chroot(root: i32) -> Res<()> {
+    sys::fchdir(root)?;
+    chroot_here()
+}
+
+fn chroot_here() -> Res<()> {
+    sys::chroot(CStr::new(b".\0"))?;
+    sys::chdir(CStr::new(b"/\0"))
+}

@@ -1,0 +1,270 @@
+//! What the controllers count, in the form and under the names of the data of runc's `events --stats`.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What all controllers of a container's cgroup count. What a host lacks is 0 or empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stats {
+    /// Processor time.
+    pub cpu: Cpu,
+    /// Processors and memory nodes.
+    pub cpuset: Cpuset,
+    /// Memory.
+    pub memory: Memory,
+    /// Processes.
+    pub pids: Pids,
+    /// Block devices.
+    pub blkio: Blkio,
+    /// Huge pages, by their size (`2MB`).
+    pub hugetlb: BTreeMap<String, Hugetlb>,
+    /// RDMA devices, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rdma: BTreeMap<String, Rdma>,
+    /// Intel RDT; nothing yet.
+    pub intel_rdt: BTreeMap<String, u64>,
+    /// Network interfaces; nothing, as they are none of a cgroup's.
+    pub network_interfaces: Option<Vec<BTreeMap<String, u64>>>,
+}
+
+fn zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// One line of a pressure file: the share of time, in percent, that was lost waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PressureLine {
+    /// Over the last 10 seconds.
+    pub avg10: f64,
+    /// Over the last minute.
+    pub avg60: f64,
+    /// Over the last five minutes.
+    pub avg300: f64,
+    /// Since the cgroup was made, in microseconds.
+    pub total: u64,
+}
+
+/// Pressure stall information, the kernel's Documentation/accounting/psi.rst.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pressure {
+    /// Time in which at least one task waited.
+    pub some: PressureLine,
+    /// Time in which all tasks waited.
+    pub full: PressureLine,
+}
+
+/// Processor time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cpu {
+    /// Time used.
+    pub usage: CpuUsage,
+    /// How often the quota was spent.
+    pub throttling: Throttling,
+    /// Waiting for a processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Pressure>,
+}
+
+/// Processor time used, in nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CpuUsage {
+    /// By all.
+    #[serde(skip_serializing_if = "zero")]
+    pub total: u64,
+    /// On each processor (v1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu: Vec<u64>,
+    /// On each processor, in the kernel (v1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu_kernel: Vec<u64>,
+    /// On each processor, outside the kernel (v1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub percpu_user: Vec<u64>,
+    /// In the kernel.
+    pub kernel: u64,
+    /// Outside the kernel.
+    pub user: u64,
+}
+
+/// The effect of cpu.quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Throttling {
+    /// Periods that have passed with something to run.
+    #[serde(skip_serializing_if = "zero")]
+    pub periods: u64,
+    /// Those in which the quota was spent.
+    #[serde(skip_serializing_if = "zero")]
+    pub throttled_periods: u64,
+    /// Time spent waiting for the next period, in nanoseconds.
+    #[serde(skip_serializing_if = "zero")]
+    pub throttled_time: u64,
+}
+
+/// Processors and memory nodes, cpuset(7). All but the two lists are of v1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cpuset {
+    /// The processors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cpus: Vec<u16>,
+    /// Whether no sibling may have them.
+    pub cpu_exclusive: u64,
+    /// The memory nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mems: Vec<u16>,
+    /// Whether the kernel's own allocations are bound too.
+    pub mem_hardwall: u64,
+    /// Whether no sibling may have the memory nodes.
+    pub mem_exclusive: u64,
+    /// Whether pages move when the nodes change.
+    pub memory_migrate: u64,
+    /// Whether the page cache is spread over the nodes.
+    pub memory_spread_page: u64,
+    /// Whether slab caches are spread over the nodes.
+    pub memory_spread_slab: u64,
+    /// How often memory had to be freed for an allocation.
+    pub memory_pressure: u64,
+    /// Whether load is balanced over the processors.
+    pub sched_load_balance: u64,
+    /// How far a task may be moved when it wakes; -1 is the host's default.
+    pub sched_relax_domain_level: i64,
+}
+
+/// Memory, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Page cache.
+    #[serde(skip_serializing_if = "zero")]
+    pub cache: u64,
+    /// Memory.
+    pub usage: MemoryEntry,
+    /// Memory and swap together, on v2 too.
+    pub swap: MemoryEntry,
+    /// The kernel's own (v1).
+    pub kernel: MemoryEntry,
+    /// TCP buffers (v1).
+    #[serde(rename = "kernelTCP")]
+    pub kernel_tcp: MemoryEntry,
+    /// All numbers of the file `memory.stat`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub raw: BTreeMap<String, u64>,
+    /// Waiting for memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Pressure>,
+    /// What the limits have led to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_count: Option<MemoryEvents>,
+}
+
+/// One kind of memory, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemoryEntry {
+    /// The limit; 2^64 - 1 on v2 for none.
+    pub limit: u64,
+    /// In use.
+    #[serde(skip_serializing_if = "zero")]
+    pub usage: u64,
+    /// The most that was in use.
+    #[serde(skip_serializing_if = "zero")]
+    pub max: u64,
+    /// How often the limit was hit.
+    pub failcnt: u64,
+}
+
+/// How often each thing has happened, `memory.events` of v2; of v1's `memory.oom_control` the kills alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemoryEvents {
+    /// Memory was taken in spite of memory.low.
+    #[serde(skip_serializing_if = "zero")]
+    pub low: u64,
+    /// memory.high was passed.
+    #[serde(skip_serializing_if = "zero")]
+    pub high: u64,
+    /// The limit was about to be passed.
+    #[serde(skip_serializing_if = "zero")]
+    pub max: u64,
+    /// There was no more memory to free.
+    #[serde(skip_serializing_if = "zero")]
+    pub oom: u64,
+    /// A process was killed for it.
+    #[serde(skip_serializing_if = "zero")]
+    pub oom_kill: u64,
+    /// The whole cgroup was killed for it.
+    #[serde(skip_serializing_if = "zero")]
+    pub oom_group_kill: u64,
+}
+
+/// Processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pids {
+    /// Now.
+    #[serde(skip_serializing_if = "zero")]
+    pub current: u64,
+    /// The most there may be; 0 for no limit.
+    #[serde(skip_serializing_if = "zero")]
+    pub limit: u64,
+}
+
+/// Block devices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Blkio {
+    /// Bytes moved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_service_bytes_recursive: Vec<BlkioEntry>,
+    /// Operations.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_serviced_recursive: Vec<BlkioEntry>,
+    /// Waiting for the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Pressure>,
+}
+
+/// One number of one block device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlkioEntry {
+    /// The device's major number.
+    #[serde(skip_serializing_if = "zero")]
+    pub major: u64,
+    /// The device's minor number.
+    #[serde(skip_serializing_if = "zero")]
+    pub minor: u64,
+    /// `Read`, `Write` ...
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub op: String,
+    /// The number.
+    #[serde(skip_serializing_if = "zero")]
+    pub value: u64,
+}
+
+/// Huge pages of one size, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hugetlb {
+    /// In use.
+    #[serde(skip_serializing_if = "zero")]
+    pub usage: u64,
+    /// The most that was in use (v1).
+    #[serde(skip_serializing_if = "zero")]
+    pub max: u64,
+    /// How often the limit was hit.
+    pub failcnt: u64,
+}
+
+/// What is in use of one RDMA device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rdma {
+    /// Handles.
+    pub hca_handles: u32,
+    /// Objects.
+    pub hca_objects: u32,
+}

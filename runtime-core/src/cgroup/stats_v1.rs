@@ -1,0 +1,109 @@
+//! What the v1 controllers count.
+
+use super::{
+    convert,
+    dir::Dir,
+    read::{blkio, number, page_sizes, pairs, rdma},
+    stats::{CpuUsage, Cpuset, Hugetlb, MemoryEntry, MemoryEvents, Stats},
+};
+
+/// cpuacct.stat counts in hundredths of a second, whatever the kernel's own clock: the kernel's `USER_HZ`.
+const TICK: u64 = 10_000_000;
+
+/// Reads what `controller` counts in the cgroup `dir`.
+pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
+    match controller {
+        "cpu" => {
+            let counts = pairs(dir, "cpu.stat");
+            let count = |key: &str| counts.get(key).copied().unwrap_or(0);
+            stats.cpu.throttling.periods = count("nr_periods");
+            stats.cpu.throttling.throttled_periods = count("nr_throttled");
+            stats.cpu.throttling.throttled_time = count("throttled_time");
+        }
+        "cpuacct" => stats.cpu.usage = cpu_usage(dir),
+        "cpuset" => stats.cpuset = cpuset(dir),
+        "memory" => memory(dir, stats),
+        "pids" => {
+            stats.pids.current = number(dir, "pids.current");
+            stats.pids.limit = Some(number(dir, "pids.max")).filter(|limit| *limit != u64::MAX).unwrap_or(0);
+        }
+        "blkio" => {
+            // BFQ counts what it schedules; throttling counts everything.
+            let read = |name: &str| {
+                let files =
+                    [format!("blkio.bfq.{name}_recursive"), format!("blkio.throttle.{name}_recursive")];
+                let found = files.iter().map(|file| blkio(&dir.try_read(file).unwrap_or_default()));
+                found.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default()
+            };
+            stats.blkio.io_service_bytes_recursive = read("io_service_bytes");
+            stats.blkio.io_serviced_recursive = read("io_serviced");
+        }
+        "hugetlb" => {
+            for size in page_sizes() {
+                let count = |name: &str| number(dir, &format!("hugetlb.{size}.{name}"));
+                let usage = count("usage_in_bytes");
+                let entry = Hugetlb { usage, max: count("max_usage_in_bytes"), failcnt: count("failcnt") };
+                stats.hugetlb.insert(size, entry);
+            }
+        }
+        "rdma" => stats.rdma = rdma(&dir.try_read("rdma.current").unwrap_or_default()),
+        _ => {}
+    }
+}
+
+fn cpu_usage(dir: &Dir) -> CpuUsage {
+    let ticks = pairs(dir, "cpuacct.stat");
+    let time = |key: &str| ticks.get(key).copied().unwrap_or(0).saturating_mul(TICK);
+    let list = |file: &str| -> Vec<u64> {
+        let text = dir.try_read(file).unwrap_or_default();
+        text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+    };
+    CpuUsage {
+        total: number(dir, "cpuacct.usage"),
+        percpu: list("cpuacct.usage_percpu"),
+        percpu_kernel: list("cpuacct.usage_percpu_sys"),
+        percpu_user: list("cpuacct.usage_percpu_user"),
+        kernel: time("system"),
+        user: time("user"),
+    }
+}
+
+fn cpuset(dir: &Dir) -> Cpuset {
+    let list = |file: &str| dir.try_read(file).and_then(|text| convert::list(&text)).unwrap_or_default();
+    let count = |name: &str| number(dir, &format!("cpuset.{name}"));
+    let level = dir.try_read("cpuset.sched_relax_domain_level");
+    Cpuset {
+        cpus: list("cpuset.cpus"),
+        cpu_exclusive: count("cpu_exclusive"),
+        mems: list("cpuset.mems"),
+        mem_hardwall: count("mem_hardwall"),
+        mem_exclusive: count("mem_exclusive"),
+        memory_migrate: count("memory_migrate"),
+        memory_spread_page: count("memory_spread_page"),
+        memory_spread_slab: count("memory_spread_slab"),
+        memory_pressure: count("memory_pressure"),
+        sched_load_balance: count("sched_load_balance"),
+        sched_relax_domain_level: level.and_then(|text| text.trim().parse().ok()).unwrap_or(0),
+    }
+}
+
+fn memory(dir: &Dir, stats: &mut Stats) {
+    let memory = &mut stats.memory;
+    let entry = |name: &str| {
+        let count = |file: &str| number(dir, &format!("memory.{name}{file}"));
+        MemoryEntry {
+            limit: count("limit_in_bytes"),
+            usage: count("usage_in_bytes"),
+            max: count("max_usage_in_bytes"),
+            failcnt: count("failcnt"),
+        }
+    };
+    memory.usage = entry("");
+    memory.swap = entry("memsw.");
+    memory.kernel = entry("kmem.");
+    memory.kernel_tcp = entry("kmem.tcp.");
+    memory.raw = pairs(dir, "memory.stat");
+    memory.cache = memory.raw.get("cache").copied().unwrap_or(0);
+    let kills = pairs(dir, "memory.oom_control").get("oom_kill").copied();
+    memory.event_count = kills.map(|oom_kill| MemoryEvents { oom_kill, ..MemoryEvents::default() });
+}

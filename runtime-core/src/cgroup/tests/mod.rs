@@ -1,0 +1,235 @@
+//! The real thing: cgroups made, filled, limited, frozen, killed and removed, on the host's own layout and, in a mount namespace
+//! of its own each, on cgroup v2 alone and on v1 alone. Needs root.
+
+mod life;
+mod limits;
+
+use super::*;
+use std::{
+    io::Write,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+fn resources(json: &str) -> LinuxResources {
+    serde_json::from_str(json).unwrap()
+}
+
+/// A cgroup path that no other test has.
+fn name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("corten-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn cgroup_at(path: &str) -> Cgroup {
+    Cgroup::new(CgroupManager::Cgroupfs, Some(Path::new(path)), "unused").unwrap()
+}
+
+/// A cgroup that is removed with all in it, however the test ends.
+struct Made(Cgroup);
+
+impl Made {
+    fn new() -> Self {
+        let mut cgroup = cgroup_at(&format!("/{}", name()));
+        cgroup.create().unwrap();
+        Self(cgroup)
+    }
+
+    fn with(json: &str) -> Self {
+        let made = Self::new();
+        made.check(&resources(json)).unwrap();
+        made.apply(&resources(json)).unwrap();
+        made
+    }
+
+    /// The content of `file`, in whichever hierarchy has it.
+    fn file(&self, file: &str) -> String {
+        let found = self.paths().find_map(|(_, dir)| std::fs::read_to_string(dir.join(file)).ok());
+        found.unwrap_or_else(|| panic!("no {file}")).trim().to_owned()
+    }
+
+    fn v1(&self) -> bool {
+        !matches!(self.view(), View::Unified { .. })
+    }
+}
+
+impl std::ops::Deref for Made {
+    type Target = Cgroup;
+
+    fn deref(&self) -> &Cgroup {
+        &self.0
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let ended = self.0.kill_all(libc::SIGKILL).and_then(|()| self.0.delete());
+        if !std::thread::panicking() {
+            ended.unwrap();
+            assert!(!self.0.exists());
+        }
+    }
+}
+
+/// A shell that waits for a line before it goes on with `script`, so that it can be moved first.
+fn waiting(script: &str) -> Child {
+    let script = format!("read _; {script}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn pid(child: &Child) -> i32 {
+    i32::try_from(child.id()).unwrap()
+}
+
+/// Runs `script` in `cgroup`; its exit status, or 128 and the signal that ended it.
+fn run_in(cgroup: &Cgroup, script: &str) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    let mut child = waiting(script);
+    cgroup.attach(pid(&child)).unwrap();
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let status = child.wait().unwrap();
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
+}
+
+fn refused(cgroup: &Cgroup, json: &str) -> String {
+    cgroup.check(&resources(json)).unwrap_err().to_string()
+}
+
+/// Prints how long the steps of one container take, for a look now and then.
+fn timing() {
+    let once = |cgroup: &mut Cgroup| {
+        let plain = resources(r#"{"devices":[{"allow":false,"access":"rwm"}]}"#);
+        let mut marks = vec![std::time::Instant::now()];
+        let mut mark = || marks.push(std::time::Instant::now());
+        *cgroup = cgroup_at(&format!("/{}", name()));
+        mark();
+        cgroup.check(&plain).unwrap();
+        mark();
+        cgroup.create().unwrap();
+        mark();
+        cgroup.apply(&plain).unwrap();
+        mark();
+        cgroup.delete().unwrap();
+        mark();
+        marks.windows(2).map(|pair| (pair[1] - pair[0]).as_micros()).collect::<Vec<_>>()
+    };
+    let mut cgroup = cgroup_at("/unused");
+    for _ in 0..5 {
+        println!("new, check, create, apply, delete: {:?} us", once(&mut cgroup));
+    }
+}
+
+#[test]
+#[ignore = "run by the tests below, each on another kind of host"]
+fn scenarios() {
+    let scenarios: [(&str, fn()); 12] = [
+        ("a_life", life::a_life),
+        ("only_what_was_made_is_removed", life::only_what_was_made_is_removed),
+        ("a_cgroup_in_use_is_refused", life::a_cgroup_in_use_is_refused),
+        ("freezing_stops_and_killing_ends_all", life::freezing_stops_and_killing_ends_all),
+        ("a_signal_reaches_all", life::a_signal_reaches_all),
+        ("devices_are_refused", limits::devices_are_refused),
+        ("limits_are_written_raised_and_lowered", limits::limits_are_written_raised_and_lowered),
+        ("huge_pages_are_limited", limits::huge_pages_are_limited),
+        ("limits_bite", limits::limits_bite),
+        ("sub_cgroups_are_entered_counted_and_removed", life::sub_cgroups_are_entered_counted_and_removed),
+        ("the_view_and_birth_fit_the_host", life::the_view_and_birth_fit_the_host),
+        ("timing", timing),
+    ];
+    for (name, scenario) in scenarios {
+        println!("{name}");
+        scenario();
+    }
+}
+
+/// Runs [`scenarios`] in a mount namespace of its own, after `prepare`.
+fn on_a_host(prepare: &str) {
+    assert!(geteuid().is_root(), "this test makes cgroups and mounts: run it as root");
+    let script = format!("{prepare}\nexec \"$@\"");
+    let me = std::env::current_exe().unwrap();
+    let output = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-ec", &script, "_"])
+        .arg(me)
+        .args(["--exact", "cgroup::tests::scenarios", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    println!("{}", text(&output.stdout));
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("1 passed"));
+}
+
+#[test]
+fn on_the_hosts_own_layout() {
+    on_a_host("");
+}
+
+#[test]
+fn on_cgroup_v2_alone() {
+    on_a_host("umount -R /sys/fs/cgroup\nmount -t cgroup2 none /sys/fs/cgroup");
+}
+
+#[test]
+fn on_cgroup_v1_alone() {
+    // Where the host has v2 alone there is no v1 to be had.
+    on_a_host("if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi");
+}
+
+#[test]
+fn mounts_elsewhere_are_found() {
+    // The controllers away from /sys/fs/cgroup, under a name with a space.
+    on_a_host(
+        "mkdir -p '/tmp/corten test' && mount -t tmpfs none '/tmp/corten test'\n\
+         for dir in /sys/fs/cgroup/*; do mkdir \"/tmp/corten test/${dir##*/}\"; mount --move $dir \"/tmp/corten test/${dir##*/}\"; done\n\
+         umount /sys/fs/cgroup",
+    );
+}
+
+#[test]
+fn a_disabled_manager_does_nothing() {
+    let mut cgroup = Cgroup::new("disabled".parse().unwrap(), Some(Path::new("/x")), "x").unwrap();
+    cgroup.check(&resources(r#"{"memory":{"limit":1}}"#)).unwrap();
+    cgroup.create().unwrap();
+    cgroup.attach(1).unwrap();
+    assert!(!cgroup.exists() && cgroup.pids().unwrap().is_empty() && cgroup.clone_into().unwrap().is_none());
+    assert_eq!(cgroup.view(), View::None);
+    cgroup.delete().unwrap();
+    assert!(matches!(Cgroup::new(CgroupManager::Systemd, None, "x"), Err(Error::Unsupported { .. })));
+    assert!("cgroups".parse::<CgroupManager>().is_err());
+    assert_eq!(CgroupManager::Cgroupfs.to_string(), "cgroupfs");
+}
+
+#[test]
+fn paths_are_those_of_runc() {
+    let place = |path: Option<&str>| {
+        let cgroup = Cgroup::new(CgroupManager::Cgroupfs, path.map(Path::new), "c1").unwrap();
+        cgroup.paths().collect::<Vec<_>>()
+    };
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let own = |controllers: &str| {
+        let lines = own.lines().map(|line| line.splitn(3, ':').skip(1).collect::<Vec<_>>());
+        let path = lines
+            .into_iter()
+            .find(|fields| fields[0] == controllers)
+            .map(|fields| fields[1].to_owned())
+            .unwrap();
+        PathBuf::from(path)
+    };
+    let absolute = place(Some("/docker/abc"));
+    assert!(absolute.iter().all(|(_, dir)| dir.ends_with("docker/abc")), "{absolute:?}");
+    let alone = absolute.len() == 1;
+    for (path, inner) in [(None, "c1"), (Some(""), "c1"), (Some("x/y"), "x/y")] {
+        for ((controllers, dir), (_, absolute)) in place(path).into_iter().zip(&absolute) {
+            let mount = absolute.parent().unwrap().parent().unwrap();
+            let own = own(&controllers);
+            let own = if alone { own.parent().unwrap_or(&own) } else { &own };
+            assert_eq!(dir, mount.join(own.strip_prefix("/").unwrap()).join(inner));
+        }
+    }
+    for path in ["/a/../../b", "../x", "/"] {
+        assert!(Cgroup::new(CgroupManager::Cgroupfs, Some(Path::new(path)), "c1").is_err(), "{path}");
+    }
+}

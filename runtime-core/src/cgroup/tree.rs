@@ -1,0 +1,184 @@
+//! A container's cgroup in one hierarchy: its directory made, looked at and removed.
+
+use super::{
+    dir::{self, Dir},
+    error::{Error, Result},
+    layout::Hierarchy,
+    v2,
+};
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// One hierarchy's part of a container's cgroup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tree {
+    /// cgroup v2.
+    pub(super) unified: bool,
+    /// The hierarchy's name below /sys/fs/cgroup.
+    pub(super) name: String,
+    /// The v1 controllers in it.
+    pub(super) controllers: Vec<String>,
+    /// Where the hierarchy is mounted.
+    pub(super) mount: PathBuf,
+    /// The container's cgroup below that.
+    path: PathBuf,
+    /// How many directories at the end of `path` were made for this container.
+    made: usize,
+}
+
+const CPUSET: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
+
+/// The processors and the memory nodes of a v1 cgroup.
+fn cpuset_of(dir: &Dir) -> Result<[String; 2]> {
+    let [cpus, mems] = CPUSET.map(|file| dir.read(file).map(|list| list.trim().to_owned()));
+    Ok([cpus?, mems?])
+}
+
+impl Tree {
+    pub(super) fn new(hierarchy: Hierarchy, path: PathBuf) -> Self {
+        let Hierarchy { unified, name, controllers, mount } = hierarchy;
+        Self { unified, name, controllers, mount, path, made: 0 }
+    }
+
+    /// Its directory on the host.
+    pub(super) fn dir(&self) -> PathBuf {
+        self.mount.join(&self.path)
+    }
+
+    pub(super) fn open(&self) -> Result<Dir> {
+        Dir::open(&self.dir())
+    }
+
+    /// Whether its directory was not there before [`Tree::create`].
+    pub(super) fn fresh(&self) -> bool {
+        self.made > 0
+    }
+
+    pub(super) fn has(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|name| name == controller)
+    }
+
+    /// Makes the directory and readies it for processes. Removes what it made if that fails.
+    pub(super) fn create(&mut self) -> Result<()> {
+        self.made = dir::make(&self.mount, &self.path)?;
+        self.prepare().inspect_err(|_| self.undo())
+    }
+
+    fn prepare(&self) -> Result<()> {
+        if !self.fresh() {
+            self.expect_unused()?;
+        }
+        if self.unified {
+            let dir = self.open()?;
+            v2::enable_controllers(&self.mount, &self.path, &dir)?;
+            if !self.fresh() && !dir.read("cgroup.type")?.starts_with("domain\n") {
+                // `domain threaded`, `domain invalid` and `threaded` take no container.
+                return Err(Error::Threaded { path: self.dir() });
+            }
+            // Below a frozen cgroup a new one is frozen too.
+            if dir.read("cgroup.events")?.lines().any(|line| line == "frozen 1") {
+                return Err(Error::Frozen { path: self.dir() });
+            }
+        }
+        if self.has("freezer") && self.open()?.read("freezer.state")?.trim() != "THAWED" {
+            return Err(Error::Frozen { path: self.dir() });
+        }
+        if self.has("cpuset") {
+            self.fill_cpuset()?;
+        }
+        Ok(())
+    }
+
+    fn expect_unused(&self) -> Result<()> {
+        let count = self.pids()?.len();
+        if count > 0 {
+            return Err(Error::NotEmpty { path: self.dir(), count });
+        }
+        Ok(())
+    }
+
+    /// Gives each cgroup down the path that has no processors or no memory nodes those of the one above: v1 starts them
+    /// empty, and an empty one takes no process.
+    fn fill_cpuset(&self) -> Result<()> {
+        // Those above what was made have theirs, unless someone else has just made them too.
+        let mut levels: Vec<_> = self.path.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+        levels.reverse();
+        let mut first = levels.len() - self.made.max(1);
+        let mut above =
+            Dir::open(&self.mount.join(first.checked_sub(1).map_or(Path::new(""), |at| levels[at])))?;
+        let mut values = cpuset_of(&above)?;
+        if values.iter().any(String::is_empty) {
+            first = 0;
+            above = Dir::open(&self.mount)?;
+            values = cpuset_of(&above)?;
+        }
+        for (at, level) in levels.into_iter().enumerate().skip(first) {
+            let dir = Dir::open(&self.mount.join(level))?;
+            // Of those that were just made it is known that they are empty, or, where the one above says
+            // `cgroup.clone_children`, equal to it.
+            let fresh = at + self.made >= self.path.components().count();
+            let present = if fresh { [const { String::new() }; 2] } else { cpuset_of(&dir)? };
+            for ((file, value), present) in CPUSET.iter().zip(&mut values).zip(present) {
+                if !present.is_empty() {
+                    *value = present;
+                    continue;
+                }
+                match dir.put(file, value) {
+                    Ok(()) => {}
+                    // A sibling has some of them for itself: then the configuration has to say which ones.
+                    Err(Errno::EINVAL) => {
+                        log::debug!("{}: not taken from above", dir.path().join(file).display());
+                    }
+                    Err(errno) => {
+                        return Err(Error::io(format!("fill {}", dir.path().join(file).display()), errno));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what [`Tree::create`] made.
+    pub(super) fn undo(&self) {
+        if self.fresh()
+            && let Err(error) = self.remove()
+        {
+            log::warn!("{error}");
+        }
+    }
+
+    /// Removes the directory, all sub-cgroups, and the empty ones above it that were made for it.
+    pub(super) fn remove(&self) -> Result<()> {
+        let path = self.dir();
+        dir::remove(&path)?;
+        dir::remove_parents(&path, self.made.saturating_sub(1));
+        Ok(())
+    }
+
+    /// The processes in it and below; none where it is gone.
+    pub(super) fn pids(&self) -> Result<Vec<i32>> {
+        match self.open() {
+            Ok(dir) => dir.pids(),
+            Err(Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where the sub-cgroup `sub` of it is. `..` is refused.
+    pub(super) fn below(&self, sub: &Path) -> Result<PathBuf> {
+        use std::path::Component;
+        let mut dir = self.dir();
+        for component in sub.components() {
+            match component {
+                Component::Normal(name) => dir.push(name),
+                Component::RootDir | Component::CurDir => {}
+                Component::ParentDir | Component::Prefix(_) => {
+                    let message = format!("sub-cgroup {}: `..` is not allowed", sub.display());
+                    return Err(Error::Argument(message));
+                }
+            }
+        }
+        Ok(dir)
+    }
+}

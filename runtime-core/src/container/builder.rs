@@ -1,0 +1,204 @@
+//! How a container is asked for.
+
+use super::{
+    Console, Container,
+    create::{self, Until},
+};
+use crate::{Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange};
+use nix::unistd::geteuid;
+use oci_spec::runtime::Spec;
+use std::{
+    env, fmt,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+/// Asks for a container: by a bundle on disk, or by a [`Spec`] in memory. Nothing is made before [`create`] or [`run`].
+///
+/// [`create`]: ContainerBuilder::create
+/// [`run`]: ContainerBuilder::run
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// let container = runtime_core::ContainerBuilder::new("job-1").bundle("/srv/job").run()?;
+/// let status = container.wait()?;
+/// container.delete(false)?;
+/// assert!(status.success());
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct ContainerBuilder {
+    pub(super) id: String,
+    pub(super) root: PathBuf,
+    pub(super) bundle: PathBuf,
+    pub(super) config: Option<PathBuf>,
+    pub(super) spec: Option<Spec>,
+    pub(super) console: Console,
+    pub(super) stdio: Option<[OwnedFd; 3]>,
+    pub(super) preserve_fds: u32,
+    pub(super) pid_file: Option<PathBuf>,
+    pub(super) pidfd_socket: Option<PathBuf>,
+    pub(super) root_change: RootChange,
+    pub(super) new_keyring: bool,
+    pub(super) cgroup_manager: CgroupManager,
+    pub(super) environment: Vec<String>,
+}
+
+impl ContainerBuilder {
+    /// A container of this id, from the bundle in the current directory.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            root: default_root(),
+            bundle: PathBuf::from("."),
+            config: None,
+            spec: None,
+            console: Console::None,
+            stdio: None,
+            preserve_fds: 0,
+            pid_file: None,
+            pidfd_socket: None,
+            root_change: RootChange::Pivot,
+            new_keyring: true,
+            cgroup_manager: CgroupManager::default(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Where the states of containers are kept: [`default_root`] if it is not set.
+    #[must_use]
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// The folder of config.json; relative paths in it are relative to this folder.
+    #[must_use]
+    pub fn bundle(mut self, bundle: impl Into<PathBuf>) -> Self {
+        self.bundle = bundle.into();
+        self
+    }
+
+    /// A configuration at another place than `config.json` in the bundle.
+    #[must_use]
+    pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config = Some(file.into());
+        self
+    }
+
+    /// A configuration in memory; no file is read. Relative paths in it are relative to the bundle.
+    #[must_use]
+    pub fn spec(mut self, spec: Spec) -> Self {
+        self.spec = Some(spec);
+        self
+    }
+
+    /// Where the master of the process' terminal goes. Decides nothing about whether it has one: `process.terminal` does.
+    #[must_use]
+    pub fn console(mut self, console: Console) -> Self {
+        self.console = console;
+        self
+    }
+
+    /// The standard streams of a process without a terminal; those of the caller if they are not set.
+    #[must_use]
+    pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
+        self.stdio = Some([stdin, stdout, stderr]);
+        self
+    }
+
+    /// Passes so many of the caller's descriptors from 3 on to the process. No other descriptor ever gets there.
+    #[must_use]
+    pub fn preserve_fds(mut self, count: u32) -> Self {
+        self.preserve_fds = count;
+        self
+    }
+
+    /// A file to write the process id to.
+    #[must_use]
+    pub fn pid_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.pid_file = Some(file.into());
+        self
+    }
+
+    /// A Unix socket to send the process' pidfd to.
+    #[must_use]
+    pub fn pidfd_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pidfd_socket = Some(path.into());
+        self
+    }
+
+    /// Moves the root instead of pivoting to it: for a host that runs from an initramfs. Weaker than pivot_root(2).
+    #[must_use]
+    pub fn no_pivot(mut self, yes: bool) -> Self {
+        self.root_change = if yes { RootChange::Move } else { RootChange::Pivot };
+        self
+    }
+
+    /// Keeps the caller's session keyring.
+    #[must_use]
+    pub fn no_new_keyring(mut self, yes: bool) -> Self {
+        self.new_keyring = !yes;
+        self
+    }
+
+    /// Who makes the cgroups.
+    #[must_use]
+    pub fn cgroup_manager(mut self, manager: CgroupManager) -> Self {
+        self.cgroup_manager = manager;
+        self
+    }
+
+    /// Variables, as `NAME=value`, that the process gets beside those of its configuration, as LISTEN_FDS.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
+    /// Makes the container up to the point where its program would be executed. runtime.md, "Create".
+    ///
+    /// # Errors
+    /// Whatever is wrong, named by its place; nothing is left behind.
+    pub fn create(self) -> Result<Container> {
+        create::create(self, Until::Created)
+    }
+
+    /// Makes the container and executes its program.
+    ///
+    /// # Errors
+    /// As [`ContainerBuilder::create`] and [`Container::start`]; nothing is left behind.
+    pub fn run(self) -> Result<Container> {
+        create::create(self, Until::Running)
+    }
+
+    /// What would be done, step by step, without doing it.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn plan(self) -> Result<Plan> {
+        create::plan_only(self).map(Plan)
+    }
+}
+
+/// The steps of a container's first process, as people read them: one a line, by its [`Display`](fmt::Display).
+pub struct Plan(Program);
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plan")
+    }
+}
+
+/// Where the states of containers are kept if nothing else is said: /run/corten for root, `$XDG_RUNTIME_DIR/corten` for
+/// other users.
+pub fn default_root() -> PathBuf {
+    let own = (!geteuid().is_root()).then(|| env::var_os("XDG_RUNTIME_DIR")).flatten();
+    own.map_or(PathBuf::from("/run/corten"), |dir| Path::new(&dir).join("corten"))
+}

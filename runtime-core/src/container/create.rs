@@ -1,0 +1,399 @@
+//! Create: runtime.md, "Lifecycle" steps 1 to 6.
+
+use super::{
+    Container, ContainerBuilder, Status,
+    console::{self, Ends},
+    record::{ProcessId, Record},
+    start,
+    store::{Lock, Store},
+    unsupported,
+};
+use crate::{
+    Error, ErrorKind, Result,
+    cgroup::{Cgroup, CgroupManager, View},
+    config,
+    fs::{atomic, procfs},
+    hooks::{self, Inside, Kind},
+    init::{
+        Birth, Clone, Event,
+        sequence::{self, First, Request},
+    },
+    namespace::{Namespaces, id_maps::IdMaps},
+    plan::Program,
+    process::{oom, rlimits},
+    rootfs,
+    seccomp::{self, Filter},
+};
+use corten_init::message::Phase;
+use nix::unistd::getuid;
+use oci_spec::runtime::{Hooks, Process, Spec};
+use std::{
+    env,
+    ffi::OsString,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+/// How far a container is brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// It waits for a start.
+    Created,
+    /// Its program runs.
+    Running,
+}
+
+/// A configuration that has been found right, and what was decided from it before anything is made.
+struct Checked {
+    spec: Spec,
+    process: Process,
+    bundle: PathBuf,
+    rootfs: PathBuf,
+    cgroup: Cgroup,
+    namespaces: Namespaces,
+    filter: Option<Filter>,
+    /// The configuration's text, to be kept.
+    text: Vec<u8>,
+}
+
+/// Makes the container.
+pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Container> {
+    // The id is checked before anything that may depend on it.
+    Store::name(&builder.root, &builder.id)?;
+    let checked = check(&mut builder)?;
+    let ends = Ends::open(&builder.console, checked.process.terminal() == Some(true))?;
+    let record = record(&builder, &checked);
+    let (store, lock) = Store::create(&builder.root, &builder.id)?;
+    let mut making = Making { store: Some(store), record, lock };
+    making.make(&builder, checked, ends, until)
+}
+
+/// Plans the first process and makes nothing.
+pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
+    let checked = check(&mut builder)?;
+    let mut program = Program::new();
+    let hooks = Inside::new(checked.spec.hooks().as_ref(), &mut program)?;
+    let environment = host_environment();
+    let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
+    let view = checked.cgroup.view();
+    let request = Request {
+        spec: &checked.spec,
+        process: &checked.process,
+        id: &builder.id,
+        procfs: procfs::handle()?,
+        filter: checked.filter,
+        terminal: None,
+        await_cgroup: matches!(view, View::Legacy { .. }),
+        new_keyring: builder.new_keyring,
+        environment: &builder.environment,
+        kept: 0,
+    };
+    let first = First {
+        bundle: &checked.bundle,
+        namespaces: checked.namespaces,
+        view: &view,
+        root_change: builder.root_change,
+        hooks: hooks.as_ref(),
+        host_environment: &environment,
+        listener: None,
+    };
+    sequence::plan_container(request, first, &mut program)?;
+    Ok(program)
+}
+
+/// Reads the configuration and finds out all that can be wrong with it.
+fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
+    let bundle = builder.bundle.canonicalize().map_err(|error| {
+        let message = format!("bundle {}: find it", builder.bundle.display());
+        Error::new(ErrorKind::NotFound, message).with_source(error)
+    })?;
+    let (spec, text) = match builder.spec.take() {
+        Some(spec) => {
+            let encode =
+                |error| Error::new(ErrorKind::InvalidConfig, "encode the configuration").with_source(error);
+            let text = serde_json::to_vec(&spec).map_err(encode)?;
+            (spec, text)
+        }
+        None => {
+            let file = builder.config.clone().unwrap_or_else(|| bundle.join("config.json"));
+            let text = config::read(&file)?;
+            (config::parse(&text, &file)?, text)
+        }
+    };
+    config::validate(&spec)?;
+    unsupported::check(&spec)?;
+    let rootfs = rootfs::path(&spec, &bundle)?;
+    let linux = spec.linux().as_ref();
+    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let filter = profile.map(|profile| seccomp::compile(profile, &seccomp_options(&spec))).transpose()?;
+    unsupported::check_filter(filter.as_ref())?;
+    let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
+    let path = path.filter(|path| !path.as_os_str().is_empty());
+    let cgroup = Cgroup::new(builder.cgroup_manager, path, &builder.id)?;
+    if let Some(resources) = linux.and_then(|linux| linux.resources().as_ref()) {
+        cgroup.check(resources)?;
+    }
+    let namespaces = Namespaces::open(&spec)?;
+    let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
+    let process = spec.process().clone().ok_or_else(missing)?;
+    Ok(Checked { spec, process, bundle, rootfs, cgroup, namespaces, filter, text })
+}
+
+pub(super) fn seccomp_options(spec: &Spec) -> seccomp::Options {
+    let annotation = |name: &str| spec.annotations().as_ref().and_then(|annotations| annotations.get(name));
+    seccomp::Options {
+        fail_unknown_syscall: annotation("run.oci.seccomp_fail_unknown_syscall")
+            .is_some_and(|value| value != "0"),
+        receiver: annotation("run.oci.seccomp.receiver").map(PathBuf::from),
+    }
+}
+
+fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
+    let later =
+        |hooks: &Hooks| [Kind::Poststart, Kind::Poststop].iter().any(|kind| !kind.of(Some(hooks)).is_empty());
+    Record {
+        oci_version: checked.spec.version().clone(),
+        id: builder.id.clone(),
+        bundle: checked.bundle.clone(),
+        rootfs: checked.rootfs.clone(),
+        created: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
+        owner: getuid().as_raw(),
+        annotations: checked.spec.annotations().clone().unwrap_or_default(),
+        process: None,
+        namespaces: checked.namespaces.own(),
+        cgroup: checked.cgroup.clone(),
+        hooks: checked.spec.hooks().clone().filter(later),
+    }
+}
+
+fn host_environment() -> Vec<OsString> {
+    env::vars_os()
+        .map(|(mut name, value)| {
+            name.push("=");
+            name.push(value);
+            name
+        })
+        .collect()
+}
+
+/// A container under way. Dropped before it is done, all that was made is removed again.
+struct Making {
+    store: Option<Store>,
+    record: Record,
+    #[allow(dead_code, reason = "held for its end")]
+    lock: Lock,
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let Some(store) = self.store.take() else { return };
+        let _ = self.record.cgroup.kill_all(libc::SIGKILL);
+        for result in [self.record.cgroup.delete().map_err(Error::from), store.remove()] {
+            if let Err(error) = result {
+                log::warn!("clean up after a failed create: {}", error.report());
+            }
+        }
+    }
+}
+
+impl Making {
+    fn store(&self) -> Result<&Store> {
+        self.store.as_ref().ok_or_else(|| Error::new(ErrorKind::Io, "the container is gone"))
+    }
+
+    fn make(
+        &mut self,
+        builder: &ContainerBuilder,
+        checked: Checked,
+        ends: Ends,
+        until: Until,
+    ) -> Result<Container> {
+        // On record before it exists.
+        self.store()?.write(&self.record)?;
+        self.store()?.write_config(&checked.text)?;
+        let Checked { spec, process, bundle, namespaces, filter, .. } = checked;
+        self.record.cgroup.create()?;
+        self.store()?.write(&self.record)?;
+        let resources = spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
+        self.record.cgroup.apply(&resources)?;
+
+        let born_inside = self.record.cgroup.clone_into()?;
+        let view = self.record.cgroup.view();
+        let await_cgroup = builder.cgroup_manager != CgroupManager::Disabled
+            && (born_inside.is_none() || matches!(view, View::Legacy { .. }));
+        let mut program = Program::new();
+        let hooks = Inside::new(spec.hooks().as_ref(), &mut program)?;
+        let kept = if hooks.is_some() { 3 } else { 0 };
+        let listener = match until {
+            Until::Created => {
+                let listener = program.hand_over(self.store()?.listen()?);
+                program.hand_over(self.store()?.init_lock()?);
+                Some(listener)
+            }
+            Until::Running => None,
+        };
+        let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
+        let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
+        let maps = IdMaps::of(&spec);
+        let relay = namespaces.needs_relay();
+        let Ends { theirs, .. } = &ends;
+        let terminal = theirs.as_ref().map(OwnedFd::try_clone).transpose();
+        let request = Request {
+            spec: &spec,
+            process: &process,
+            id: &builder.id,
+            procfs: procfs::handle()?,
+            filter,
+            terminal: terminal.map_err(|error| Error::io("dup", error))?,
+            await_cgroup,
+            new_keyring: builder.new_keyring,
+            environment: &builder.environment,
+            kept: kept + listener.map_or(0, |_| 2),
+        };
+        let first = First {
+            bundle: &bundle,
+            namespaces,
+            view: &view,
+            root_change: builder.root_change,
+            hooks: hooks.as_ref(),
+            host_environment: &environment,
+            listener,
+        };
+        let flags = sequence::plan_container(request, first, &mut program)?;
+        let clone = Clone {
+            stdio: stdio(builder.stdio.as_ref()),
+            preserve_fds: builder.preserve_fds,
+            namespaces: flags,
+            cgroup: born_inside.as_ref().map(AsFd::as_fd),
+            relay,
+        };
+        let mut birth = Birth::begin(program, &clone)?;
+        let attend = Attend {
+            builder,
+            spec: &spec,
+            process: &process,
+            maps: &maps,
+            hooks,
+            await_cgroup,
+            born_inside: born_inside.is_some(),
+        };
+        self.attend(&attend, &mut birth, relay)?;
+        let terminal = ends.receive()?;
+        if until == Until::Running {
+            start::await_execution(&mut birth, &spec)?;
+        }
+        let (_, pidfd) = birth.finish()?;
+        self.done(pidfd, terminal, until)
+    }
+
+    /// Does the parent's part of a birth, until the process is ready for its start.
+    fn attend(&mut self, attend: &Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
+        if !relay {
+            self.adopt(attend, birth)?;
+        }
+        loop {
+            match birth.next(Some(attend.spec))? {
+                Event::Known => self.adopt(attend, birth)?,
+                Event::Reached(Phase::IdMaps) => {
+                    attend.maps.write(birth.pid())?;
+                    birth.answer(Phase::IdMaps)?;
+                }
+                Event::Reached(Phase::Mounted) => {
+                    self.run_hooks(attend, birth.pid())?;
+                    birth.answer(Phase::Mounted)?;
+                }
+                Event::Reached(Phase::Limits) => {
+                    rlimits::apply(attend.process, birth.pid())?;
+                    birth.answer(Phase::Limits)?;
+                }
+                Event::Reached(Phase::Created) => {
+                    self.put_on_record(attend.builder, birth.pid())?;
+                    return birth.answer(Phase::Created);
+                }
+                Event::Reached(Phase::Cgroup) | Event::Executing => {}
+                Event::Closed => {
+                    return Err(Error::new(
+                        ErrorKind::Io,
+                        "the container's process ended before it was ready",
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The process that stays: into its cgroups, beside its own work on the mounts.
+    fn adopt(&mut self, attend: &Attend<'_>, birth: &Birth) -> Result<()> {
+        let pid = birth.pid();
+        match attend.born_inside {
+            true => self.record.cgroup.attach_born(pid)?,
+            false => self.record.cgroup.attach(pid)?,
+        }
+        oom::apply(attend.process.oom_score_adj(), pid)?;
+        if attend.await_cgroup { birth.answer(Phase::Cgroup) } else { Ok(()) }
+    }
+
+    fn run_hooks(&self, attend: &Attend<'_>, pid: i32) -> Result<()> {
+        let all = attend.spec.hooks().as_ref();
+        let state = |status| serde_json::to_vec(&self.record.state_of(status, Some(pid))).unwrap_or_default();
+        let creating = state(Status::Creating);
+        if let Some(Inside { creating: file, created, .. }) = &attend.hooks {
+            let copy = |file: &std::fs::File| file.try_clone().map_err(|error| Error::io("dup", error));
+            hooks::fill(&mut copy(file)?, &creating)?;
+            hooks::fill(&mut copy(created)?, &state(Status::Created))?;
+        }
+        hooks::run(Kind::Prestart, all, &creating)?;
+        hooks::run(Kind::CreateRuntime, all, &creating)
+    }
+
+    /// The process may live without us from here on: it is on record.
+    fn put_on_record(&mut self, builder: &ContainerBuilder, pid: i32) -> Result<()> {
+        self.record.process = ProcessId::of(pid);
+        self.store()?.write(&self.record)?;
+        if let Some(file) = &builder.pid_file {
+            write_pid(file, pid)?;
+        }
+        if let Some(path) = &builder.pidfd_socket {
+            let pidfd = crate::sys::pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;
+            console::send_pidfd(path, &pidfd)?;
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, pidfd: OwnedFd, terminal: Option<OwnedFd>, until: Until) -> Result<Container> {
+        let store = self.store()?.clone();
+        if until == Until::Running {
+            start::run_poststart(&store, &self.record)?;
+        }
+        self.store = None;
+        Ok(Container { store, record: self.record.clone(), child: Some(pidfd), terminal })
+    }
+}
+
+/// What the parent needs to know while it attends a birth.
+struct Attend<'a> {
+    builder: &'a ContainerBuilder,
+    spec: &'a Spec,
+    process: &'a Process,
+    maps: &'a IdMaps,
+    hooks: Option<Inside>,
+    await_cgroup: bool,
+    born_inside: bool,
+}
+
+/// The streams that the process gets: the caller's own where none are given.
+pub(super) fn stdio(given: Option<&[OwnedFd; 3]>) -> [BorrowedFd<'_>; 3] {
+    match given {
+        Some([stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
+        None => crate::sys::standard_streams(),
+    }
+}
+
+/// Writes a pid file, whole or not at all.
+pub(super) fn write_pid(file: &Path, pid: i32) -> Result<()> {
+    atomic::write(file, pid.to_string().as_bytes(), 0o644)
+        .map_err(|error| Error::io(format!("pid file {}: write", file.display()), error))
+}

@@ -1,0 +1,78 @@
+//! Delete: runtime.md, "Lifecycle" steps 11 to 13.
+
+use super::{Container, Status, kill, record::Record, status, store::Store};
+use crate::{
+    Error, ErrorKind, Result,
+    hooks::{self, Kind},
+    sys::{pidfd, wait},
+};
+use std::{os::fd::AsFd, path::Path, time::Duration};
+
+/// How long a killed process may take to be gone: a frozen or swapped out one is slow, a hung one never goes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removes what is left of a container. One that is created counts as stopped, as engines expect: its program never ran.
+pub(super) fn delete(container: &mut Container, force: bool) -> Result<()> {
+    let _lock = container.store.lock()?;
+    // Who had the lock may have changed what is on record.
+    container.record = container.store.read()?;
+    let status = container.status()?;
+    let over = matches!(status, Status::Stopped | Status::Created);
+    if !over && !force {
+        let message = format!("cannot delete container {} that is not stopped: {status}", container.id());
+        return Err(Error::new(ErrorKind::InvalidState, message));
+    }
+    remove(&container.store, &container.record)?;
+    if let Some(child) = container.child.take() {
+        let _ = wait::wait(child.as_fd());
+    }
+    Ok(())
+}
+
+/// Removes whatever there is of `id`.
+pub(super) fn delete_forced(root: &Path, id: &str) -> Result<()> {
+    let store = match Store::open(root, id) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let _lock = match store.lock() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    match store.read() {
+        Ok(record) => remove(&store, &record),
+        // The making was cut short before anything but the directory was made, or the state is lost.
+        Err(error) => {
+            log::warn!("{}", error.report());
+            store.remove()
+        }
+    }
+}
+
+/// Kills, cleans up, and runs the poststop hooks, whose failure is only a warning.
+fn remove(store: &Store, record: &Record) -> Result<()> {
+    stop(record)?;
+    record.cgroup.delete()?;
+    let state = record.state(status::of(store, record)?);
+    if let Ok(bytes) = serde_json::to_vec(&state) {
+        hooks::run_all(Kind::Poststop, record.hooks.as_ref(), &bytes);
+    }
+    store.remove()
+}
+
+/// Kills the first process, which ends its pid namespace, and all that is in the cgroup.
+fn stop(record: &Record) -> Result<()> {
+    if let Some(process) = record.process.filter(super::record::ProcessId::is_alive) {
+        let fd = pidfd::open(process.pid);
+        let _ = kill::signal_process(process, libc::SIGKILL);
+        let _ = record.cgroup.is_frozen().map(|frozen| frozen.then(|| record.cgroup.thaw()));
+        if let Ok(fd) = fd
+            && process.is_alive()
+            && !hooks::readable_within(&fd, PATIENCE)
+        {
+            let message = format!("container {}: process {} does not die", record.id, process.pid);
+            return Err(Error::new(ErrorKind::Timeout, message));
+        }
+    }
+    Ok(record.cgroup.kill_all(libc::SIGKILL)?)
+}

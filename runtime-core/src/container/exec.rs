@@ -1,0 +1,287 @@
+//! Exec: a further process in a container, as engines and people ask for it. Not of the specification.
+
+use super::{
+    Console, Container, ExitStatus, Status,
+    console::{self, Ends},
+    create, exit, start,
+};
+use crate::{
+    Error, ErrorKind, Result, Signal, config,
+    fs::procfs,
+    init::{
+        Birth, Clone, Event,
+        sequence::{self, Request},
+    },
+    plan::Program,
+    process::{oom, rlimits},
+    seccomp::{self, Filter},
+    sys::pidfd,
+};
+use corten_init::message::Phase;
+use oci_spec::runtime::{self, Spec};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// Asks for a further process in a container.
+#[derive(Debug)]
+pub struct ProcessBuilder {
+    process: runtime::Process,
+    console: Console,
+    stdio: Option<[OwnedFd; 3]>,
+    preserve_fds: u32,
+    pid_file: Option<PathBuf>,
+    pidfd_socket: Option<PathBuf>,
+    cgroups: Vec<String>,
+    ignore_paused: bool,
+    environment: Vec<String>,
+}
+
+impl ProcessBuilder {
+    /// A process as `process` describes it in full; [`Container::spec_process`] is what to start from.
+    pub fn new(process: runtime::Process) -> Self {
+        Self {
+            process,
+            console: Console::None,
+            stdio: None,
+            preserve_fds: 0,
+            pid_file: None,
+            pidfd_socket: None,
+            cgroups: Vec::new(),
+            ignore_paused: false,
+            environment: Vec::new(),
+        }
+    }
+
+    /// Where the master of the process' terminal goes.
+    #[must_use]
+    pub fn console(mut self, console: Console) -> Self {
+        self.console = console;
+        self
+    }
+
+    /// The standard streams of a process without a terminal; those of the caller if they are not set.
+    #[must_use]
+    pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
+        self.stdio = Some([stdin, stdout, stderr]);
+        self
+    }
+
+    /// Passes so many of the caller's descriptors from 3 on to the process.
+    #[must_use]
+    pub fn preserve_fds(mut self, count: u32) -> Self {
+        self.preserve_fds = count;
+        self
+    }
+
+    /// A file to write the process id to.
+    #[must_use]
+    pub fn pid_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.pid_file = Some(file.into());
+        self
+    }
+
+    /// A Unix socket to send the process' pidfd to.
+    #[must_use]
+    pub fn pidfd_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pidfd_socket = Some(path.into());
+        self
+    }
+
+    /// A cgroup below the container's own, which must exist: `path`, or `controllers:path` on v1. More than one may be
+    /// given for different controllers.
+    #[must_use]
+    pub fn cgroup(mut self, sub: impl Into<String>) -> Self {
+        self.cgroups.push(sub.into());
+        self
+    }
+
+    /// Starts it in a paused container too; it will not run before the container is resumed.
+    #[must_use]
+    pub fn ignore_paused(mut self, yes: bool) -> Self {
+        self.ignore_paused = yes;
+        self
+    }
+
+    /// Variables, as `NAME=value`, that the process gets beside those of its configuration.
+    #[must_use]
+    pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+}
+
+/// A process that was started in a container by this one, and is its child.
+#[derive(Debug)]
+pub struct Process {
+    pid: i32,
+    child: OwnedFd,
+    terminal: Option<OwnedFd>,
+}
+
+impl Process {
+    /// Its id in the runtime's pid namespace.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Its descriptor: readable when it ends, pidfd_open(2).
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.child.as_fd()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it has ended and been waited for.
+    pub fn kill(&self, signal: Signal) -> Result<()> {
+        pidfd::send_signal(self.child.as_fd(), signal.as_raw()).map_err(|error| match error.raw_os_error() {
+            Some(libc::ESRCH) => Error::new(ErrorKind::InvalidState, "process not running"),
+            _ => Error::io(format!("send {signal} to process {}", self.pid), error),
+        })
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if something else in this program reaped it.
+    pub fn wait(&self) -> Result<ExitStatus> {
+        exit::wait(Some(&self.child))
+    }
+
+    /// As [`Process::wait`], for at most `time`; nothing if it runs longer.
+    ///
+    /// # Errors
+    /// As [`Process::wait`].
+    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
+        exit::wait_timeout(Some(&self.child), time)
+    }
+
+    /// The master of its terminal, if it was asked for by [`Console::Return`]; once.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+}
+
+/// Starts a further process.
+pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {
+    let init = target(container, builder.ignore_paused)?;
+    let process = std::mem::take(&mut builder.process);
+    config::validate_process(&process, "process")?;
+    let spec = container.spec()?;
+    let ends = Ends::open(&builder.console, process.terminal() == Some(true))?;
+    let flags = container.record.namespaces;
+    let born_inside = if builder.cgroups.is_empty() { container.record.cgroup.clone_into()? } else { None };
+    let mut program = Program::new();
+    let terminal = ends.theirs.as_ref().map(OwnedFd::try_clone).transpose();
+    let request = Request {
+        spec: &spec,
+        process: &process,
+        id: container.id(),
+        procfs: procfs::handle()?,
+        filter: filter(&spec)?,
+        terminal: terminal.map_err(|error| Error::io("dup", error))?,
+        await_cgroup: true,
+        new_keyring: true,
+        environment: &builder.environment,
+        kept: 0,
+    };
+    sequence::plan_exec(request, &init, flags, &mut program)?;
+    let relay = sequence::exec_needs_relay(flags);
+    let clone = Clone {
+        stdio: create::stdio(builder.stdio.as_ref()),
+        preserve_fds: builder.preserve_fds,
+        namespaces: 0,
+        cgroup: born_inside.as_ref().map(AsFd::as_fd),
+        relay,
+    };
+    let mut birth = Birth::begin(program, &clone)?;
+    let attend =
+        Attend { container, builder: &builder, process: &process, born_inside: born_inside.is_some() };
+    attend.attend(&mut birth, &spec, relay)?;
+    let terminal = ends.receive()?;
+    start::await_execution(&mut birth, &spec)?;
+    let (pid, child) = birth.finish()?;
+    Ok(Process { pid, child, terminal })
+}
+
+/// The descriptor of the container's first process, whose namespaces are joined.
+fn target(container: &Container, ignore_paused: bool) -> Result<OwnedFd> {
+    let gone = || Error::new(ErrorKind::InvalidState, "cannot exec in a stopped container");
+    match container.status()? {
+        Status::Created | Status::Running => {}
+        Status::Paused if ignore_paused => {}
+        Status::Paused => {
+            let message = "cannot exec in a paused container (use --ignore-paused to override)";
+            return Err(Error::new(ErrorKind::InvalidState, message));
+        }
+        Status::Stopped | Status::Creating => return Err(gone()),
+    }
+    let process = container.record.process.ok_or_else(gone)?;
+    let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
+    // Only now does the number stand for the process for good.
+    if process.is_alive() { Ok(fd) } else { Err(gone()) }
+}
+
+/// The filter of the container holds for its further processes too.
+fn filter(spec: &Spec) -> Result<Option<Filter>> {
+    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    Ok(profile.map(|profile| seccomp::compile(profile, &create::seccomp_options(spec))).transpose()?)
+}
+
+/// What the parent needs to know while it attends the birth.
+struct Attend<'a> {
+    container: &'a Container,
+    builder: &'a ProcessBuilder,
+    process: &'a runtime::Process,
+    born_inside: bool,
+}
+
+impl Attend<'_> {
+    fn attend(&self, birth: &mut Birth, spec: &Spec, relay: bool) -> Result<()> {
+        if !relay {
+            self.adopt(birth)?;
+        }
+        loop {
+            match birth.next(Some(spec))? {
+                Event::Known => self.adopt(birth)?,
+                Event::Reached(Phase::Limits) => {
+                    rlimits::apply(self.process, birth.pid())?;
+                    birth.answer(Phase::Limits)?;
+                }
+                Event::Reached(Phase::Created) => {
+                    self.tell_pid(birth.pid())?;
+                    return birth.answer(Phase::Created);
+                }
+                Event::Reached(_) | Event::Executing => {}
+                Event::Closed => {
+                    return Err(Error::new(ErrorKind::InvalidState, "the process ended before it was ready"));
+                }
+            }
+        }
+    }
+
+    fn adopt(&self, birth: &Birth) -> Result<()> {
+        let (cgroup, pid) = (&self.container.record.cgroup, birth.pid());
+        match (self.builder.cgroups.as_slice(), self.born_inside) {
+            ([], true) => cgroup.attach_born(pid)?,
+            ([], false) => cgroup.attach(pid)?,
+            (subs, _) => cgroup.attach_subs(pid, subs)?,
+        }
+        oom::apply(self.process.oom_score_adj(), pid)?;
+        birth.answer(Phase::Cgroup)
+    }
+
+    fn tell_pid(&self, pid: i32) -> Result<()> {
+        if let Some(file) = &self.builder.pid_file {
+            create::write_pid(file, pid)?;
+        }
+        if let Some(path) = &self.builder.pidfd_socket {
+            let fd = pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;
+            console::send_pidfd(path, &fd)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! How processes end.
+
+use crate::{
+    Error, ErrorKind, Result, hooks,
+    sys::wait::{self, Ended},
+};
+use std::{
+    fmt,
+    os::fd::{AsFd, OwnedFd},
+    time::Duration,
+};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExitStatus {
+    code: Option<i32>,
+    signal: Option<i32>,
+}
+
+impl ExitStatus {
+    /// Its exit code, if it ended by itself.
+    pub fn code(self) -> Option<i32> {
+        self.code
+    }
+
+    /// The signal that ended it.
+    pub fn signal(self) -> Option<i32> {
+        self.signal
+    }
+
+    /// True for exit code 0.
+    pub fn success(self) -> bool {
+        self.code == Some(0)
+    }
+
+    /// What a shell makes of it: the exit code, or 128 and the signal's number.
+    pub fn shell_code(self) -> i32 {
+        self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or(0))
+    }
+}
+
+impl From<Ended> for ExitStatus {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Exited(code) => Self { code: Some(code), signal: None },
+            Ended::Signaled(signal) => Self { code: None, signal: Some(signal) },
+        }
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (_, Some(signal)) => write!(f, "killed by signal {signal}"),
+            (code, None) => write!(f, "exit status {}", code.unwrap_or(0)),
+        }
+    }
+}
+
+/// Waits for a child.
+pub(super) fn wait(child: Option<&OwnedFd>) -> Result<ExitStatus> {
+    let not_ours = || Error::new(ErrorKind::InvalidState, "wait: the process is not a child of this one");
+    let ended = wait::wait(child.ok_or_else(not_ours)?.as_fd());
+    ended.map(ExitStatus::from).map_err(|error| match error.raw_os_error() {
+        Some(libc::ECHILD) => not_ours(),
+        _ => Error::io("waitid", error),
+    })
+}
+
+/// The same within `time`.
+pub(super) fn wait_timeout(child: Option<&OwnedFd>, time: Duration) -> Result<Option<ExitStatus>> {
+    match child {
+        Some(fd) if !hooks::readable_within(fd, time) => Ok(None),
+        child => wait(child).map(Some),
+    }
+}

@@ -1,0 +1,42 @@
+//! Kill: runtime.md, "Kill".
+
+use super::{Container, Status, record::ProcessId};
+use crate::{Error, ErrorKind, Result, Signal, namespace::flag, sys::pidfd};
+use std::{io, os::fd::AsFd};
+
+/// Sends `signal` to the first process. SIGKILL of a container in the host's pid namespace reaches all of its processes:
+/// no end of a namespace would.
+pub(super) fn kill(container: &Container, signal: Signal) -> Result<()> {
+    let not_running = || Error::new(ErrorKind::InvalidState, "container not running");
+    let status = container.status()?;
+    let (Some(process), false) = (container.record.process, status == Status::Stopped) else {
+        return Err(not_running());
+    };
+    if signal == Signal::KILL && container.record.namespaces & flag::PID == 0 {
+        container.kill_all(signal)?;
+    }
+    signal_process(process, signal.as_raw()).map_err(|error| match error.raw_os_error() {
+        Some(libc::ESRCH) => not_running(),
+        _ => Error::io(format!("send {signal} to container {}", container.id()), error),
+    })?;
+    if signal == Signal::KILL && status == Status::Paused {
+        // A frozen process of cgroup v1 dies when it thaws.
+        container.record.cgroup.thaw()?;
+    }
+    Ok(())
+}
+
+/// Sends `signal` to all processes of the cgroup.
+pub(super) fn kill_all(container: &Container, signal: Signal) -> Result<()> {
+    Ok(container.record.cgroup.kill_all(signal.as_raw())?)
+}
+
+/// Sends a signal to just the process that is meant, or ESRCH if it is gone: its descriptor is opened first, and then it is
+/// proved to be the one.
+pub(super) fn signal_process(process: ProcessId, signal: i32) -> io::Result<()> {
+    let fd = pidfd::open(process.pid)?;
+    if !process.is_alive() {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
+    pidfd::send_signal(fd.as_fd(), signal)
+}

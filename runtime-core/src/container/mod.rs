@@ -1,0 +1,272 @@
+//! The life of a container: create, start, exec, kill, pause, delete. runtime.md of the specification, "Lifecycle" and
+//! "Operations".
+
+mod builder;
+mod console;
+mod create;
+mod delete;
+mod exec;
+mod exit;
+mod kill;
+mod record;
+mod start;
+mod status;
+mod store;
+mod unsupported;
+
+pub use builder::{ContainerBuilder, Plan, default_root};
+pub use console::Console;
+pub use exec::{Process, ProcessBuilder};
+pub use exit::ExitStatus;
+pub use status::{State, Status};
+
+use crate::{Error, ErrorKind, Result, cgroup::Stats};
+use oci_spec::runtime::{LinuxResources, Spec};
+use record::Record;
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+    time::Duration,
+};
+use store::Store;
+
+/// A container that exists: made by a [`ContainerBuilder`], or found by its id.
+///
+/// It is known by its state directory, so that several programs can work on it in turn; each operation takes the
+/// container's lock. Dropping the value does nothing to the container.
+#[derive(Debug)]
+pub struct Container {
+    store: Store,
+    record: Record,
+    /// Set where this process made the container: its first process is a child of ours.
+    child: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
+}
+
+impl Container {
+    /// The container `id` of the state directory `root`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::InvalidArgument`] for what cannot be an id;
+    /// [`ErrorKind::Io`] if its state cannot be read.
+    pub fn load(root: &Path, id: &str) -> Result<Self> {
+        let store = Store::open(root, id)?;
+        let record = store.read()?;
+        Ok(Self { store, record, child: None, terminal: None })
+    }
+
+    /// All containers of the state directory `root`, by id. A root that does not exist has none; a container whose state
+    /// cannot be read is passed over with a warning.
+    ///
+    /// # Errors
+    /// The root cannot be read.
+    pub fn list(root: &Path) -> Result<Vec<Self>> {
+        let load = |id: String| match Self::load(root, &id) {
+            Ok(container) => Some(container),
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    log::warn!("{}", error.report());
+                }
+                None
+            }
+        };
+        Ok(Store::ids(root)?.into_iter().filter_map(load).collect())
+    }
+
+    /// Its id, unique in its state directory.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// The folder of its config.json.
+    pub fn bundle(&self) -> &Path {
+        &self.record.bundle
+    }
+
+    /// Its root file system on the host.
+    pub fn rootfs(&self) -> &Path {
+        &self.record.rootfs
+    }
+
+    /// When it was made, by RFC 3339 in UTC.
+    pub fn created(&self) -> &str {
+        &self.record.created
+    }
+
+    /// The name of the user who made it, or the number where it has none.
+    pub fn owner(&self) -> String {
+        self.record.owner_name()
+    }
+
+    /// The process id of its first process in the runtime's pid namespace, as long as it runs.
+    pub fn pid(&self) -> Option<i32> {
+        self.record.process.filter(record::ProcessId::is_alive).map(|process| process.pid)
+    }
+
+    /// What it is doing, found out anew.
+    ///
+    /// # Errors
+    /// The freezer's state cannot be read.
+    pub fn status(&self) -> Result<Status> {
+        status::of(&self.store, &self.record)
+    }
+
+    /// The document of runtime.md, "State".
+    ///
+    /// # Errors
+    /// As [`Container::status`].
+    pub fn state(&self) -> Result<State> {
+        let status = self.status()?;
+        Ok(self.record.state(status))
+    }
+
+    /// The configuration as it was when the container was made.
+    ///
+    /// # Errors
+    /// The copy in the state directory cannot be read.
+    pub fn spec(&self) -> Result<Spec> {
+        self.store.config()
+    }
+
+    /// The process of that configuration, on which those of `exec` are modelled.
+    ///
+    /// # Errors
+    /// As [`Container::spec`].
+    pub fn spec_process(&self) -> Result<oci_spec::runtime::Process> {
+        let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
+        self.spec()?.process().clone().ok_or_else(missing)
+    }
+
+    /// Executes the program of a created container. runtime.md, "Start".
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is not created; [`ErrorKind::Exec`] if the program cannot be executed;
+    /// [`ErrorKind::Hook`] if a startContainer or poststart hook fails, which stops the container.
+    pub fn start(&mut self) -> Result<()> {
+        start::start(self)
+    }
+
+    /// Sends `signal` to the first process. runtime.md, "Kill".
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is stopped.
+    pub fn kill(&self, signal: crate::Signal) -> Result<()> {
+        kill::kill(self, signal)
+    }
+
+    /// Sends `signal` to all processes, those of a stopped container included.
+    ///
+    /// # Errors
+    /// The cgroup cannot be read.
+    pub fn kill_all(&self, signal: crate::Signal) -> Result<()> {
+        kill::kill_all(self, signal)
+    }
+
+    /// Removes what is left of a stopped container: cgroup, state, and what poststop hooks clean up. With `force` one
+    /// that is not stopped is killed first. runtime.md, "Delete".
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is not stopped; a created one counts as stopped and is killed.
+    pub fn delete(mut self, force: bool) -> Result<()> {
+        delete::delete(&mut self, force)
+    }
+
+    /// Removes whatever there is of `id`, even where its state cannot be read; nothing at all is no error.
+    ///
+    /// # Errors
+    /// Something could not be removed.
+    pub fn delete_forced(root: &Path, id: &str) -> Result<()> {
+        delete::delete_forced(root, id)
+    }
+
+    /// Freezes all processes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is neither running nor created.
+    pub fn pause(&self) -> Result<()> {
+        let _lock = self.store.lock()?;
+        match self.status()? {
+            Status::Running | Status::Created => Ok(self.record.cgroup.freeze()?),
+            status => Err(self.wrong_state("cannot be paused", status)),
+        }
+    }
+
+    /// Lets all processes of a paused container go on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is not paused.
+    pub fn resume(&self) -> Result<()> {
+        let _lock = self.store.lock()?;
+        match self.status()? {
+            Status::Paused => Ok(self.record.cgroup.thaw()?),
+            status => Err(self.wrong_state("cannot be resumed", status)),
+        }
+    }
+
+    /// The process ids of all its processes in the runtime's pid namespace.
+    ///
+    /// # Errors
+    /// The cgroup cannot be read.
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        Ok(self.record.cgroup.pids()?)
+    }
+
+    /// Changes limits; what `resources` leaves out stays as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is stopped; a limit that cannot be, by its place.
+    pub fn update(&self, resources: &LinuxResources) -> Result<()> {
+        let _lock = self.store.lock()?;
+        match self.status()? {
+            Status::Stopped => Err(self.wrong_state("cannot be updated", Status::Stopped)),
+            _ => Ok(self.record.cgroup.update(resources)?),
+        }
+    }
+
+    /// What its cgroup counts.
+    ///
+    /// # Errors
+    /// The cgroup cannot be read.
+    pub fn stats(&self) -> Result<Stats> {
+        Ok(self.record.cgroup.stats()?)
+    }
+
+    /// Starts a further process in the container.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is neither running nor created; [`ErrorKind::Exec`] if the program cannot be
+    /// executed; a property of the process that cannot be, by its place.
+    pub fn exec(&self, process: ProcessBuilder) -> Result<Process> {
+        exec::exec(self, process)
+    }
+
+    /// The master of the terminal of a container that was built with [`Console::Return`]; once.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+
+    /// The descriptor of the first process of a container that this process made: readable when it ends, pidfd_open(2).
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.child.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Waits for the end of the first process of a container that this process made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if another process made it, or something else in this process reaped it.
+    pub fn wait(&self) -> Result<ExitStatus> {
+        exit::wait(self.child.as_ref())
+    }
+
+    /// As [`Container::wait`], for at most `time`; nothing if it runs longer.
+    ///
+    /// # Errors
+    /// As [`Container::wait`].
+    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
+        exit::wait_timeout(self.child.as_ref(), time)
+    }
+
+    fn wrong_state(&self, what: &str, status: Status) -> Error {
+        Error::new(ErrorKind::InvalidState, format!("container {} {what}: it is {status}", self.id()))
+    }
+}

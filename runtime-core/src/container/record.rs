@@ -1,0 +1,85 @@
+//! What is kept of a container between operations: `state.json` in its state directory.
+
+use super::{State, Status};
+use crate::{cgroup::Cgroup, fs::procfs};
+use nix::unistd::{Uid, User};
+use oci_spec::runtime::Hooks;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, path::PathBuf};
+
+/// A process, proved by its start time to be the one that was meant: numbers are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProcessId {
+    /// Its id in the runtime's pid namespace.
+    pub(super) pid: i32,
+    /// When it began, in clock ticks since boot.
+    pub(super) start_time: u64,
+}
+
+impl ProcessId {
+    /// The process that now has `pid`, if there is one.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        procfs::started(pid).map(|(start_time, _)| Self { pid, start_time })
+    }
+
+    /// Whether it still runs.
+    pub(super) fn is_alive(&self) -> bool {
+        procfs::started(self.pid) == Some((self.start_time, true))
+    }
+}
+
+/// state.json.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Record {
+    pub(super) oci_version: String,
+    pub(super) id: String,
+    pub(super) bundle: PathBuf,
+    pub(super) rootfs: PathBuf,
+    /// RFC 3339.
+    pub(super) created: String,
+    /// The user who made it.
+    pub(super) owner: u32,
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    pub(super) annotations: HashMap<String, String>,
+    /// The first process; none until it is ready.
+    pub(super) process: Option<ProcessId>,
+    /// CLONE_NEW* flags of the namespaces that are the container's own.
+    pub(super) namespaces: u32,
+    pub(super) cgroup: Cgroup,
+    /// Hooks that are yet to be run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hooks: Option<Hooks>,
+}
+
+impl Record {
+    /// The document of runtime.md, "State".
+    pub(super) fn state(&self, status: Status) -> State {
+        let pid = match status {
+            Status::Stopped => None,
+            _ => self.process.map(|process| process.pid),
+        };
+        self.state_of(status, pid)
+    }
+
+    /// The same with a process that is not on record yet.
+    pub(super) fn state_of(&self, status: Status, pid: Option<i32>) -> State {
+        State {
+            oci_version: self.oci_version.clone(),
+            id: self.id.clone(),
+            status,
+            pid,
+            bundle: self.bundle.clone(),
+            annotations: self.annotations.clone(),
+        }
+    }
+
+    /// The name of the owner, or the number.
+    pub(super) fn owner_name(&self) -> String {
+        match User::from_uid(Uid::from_raw(self.owner)) {
+            Ok(Some(user)) => user.name,
+            _ => self.owner.to_string(),
+        }
+    }
+}

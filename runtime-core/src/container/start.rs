@@ -1,0 +1,88 @@
+//! Start: runtime.md, "Lifecycle" steps 7 to 9.
+
+use super::{Container, Status, record::Record, store::Store};
+use crate::{
+    Error, ErrorKind, Result,
+    fs::socket,
+    hooks::{self, Kind},
+    init::{Birth, Event, Sync, report},
+};
+use corten_init::message;
+use nix::sys::socket::SockType;
+use oci_spec::runtime::Spec;
+
+/// Starts a created container.
+pub(super) fn start(container: &mut Container) -> Result<()> {
+    let _lock = container.store.lock()?;
+    match container.status()? {
+        Status::Created => {}
+        Status::Stopped => return Err(invalid("cannot start a container that has stopped")),
+        Status::Paused => return Err(invalid("cannot start a paused container")),
+        Status::Running | Status::Creating => {
+            return Err(invalid("cannot start an already running container"));
+        }
+    }
+    let socket = socket::connect_to(&container.store.start_socket(), SockType::SeqPacket)
+        .map_err(|error| Error::io(format!("start container {}: connect to it", container.id()), error))?;
+    let sync = Sync::new(socket);
+    sync.send(1)?;
+    let result = execution(&sync);
+    match result.and_then(|()| run_poststart(&container.store, &container.record)) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            // A container whose start failed is stopped: nothing of it may run on.
+            let _ = container.record.cgroup.kill_all(libc::SIGKILL);
+            Err(error)
+        }
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidState, message)
+}
+
+/// Waits until the init program has become the container's program.
+fn execution(sync: &Sync) -> Result<()> {
+    let mut announced = false;
+    while let Some(message) = sync.receive()? {
+        match message.kind() {
+            Some(message::Kind::Executing) => announced = true,
+            Some(message::Kind::Failed) => return Err(report::at_start(&message)),
+            _ => {}
+        }
+    }
+    if announced { Ok(()) } else { Err(died()) }
+}
+
+/// The same for a process of this one's making.
+pub(super) fn await_execution(birth: &mut Birth, spec: &Spec) -> Result<()> {
+    let mut announced = false;
+    loop {
+        match birth.next(Some(spec))? {
+            Event::Executing => announced = true,
+            Event::Closed if announced => return Ok(()),
+            Event::Closed => return Err(died()),
+            Event::Reached(_) | Event::Known => {}
+        }
+    }
+}
+
+fn died() -> Error {
+    Error::new(ErrorKind::InvalidState, "the container's process ended before its program was executed")
+}
+
+/// Runs the poststart hooks. The specification demands that a failure stops the container.
+pub(super) fn run_poststart(store: &Store, record: &Record) -> Result<()> {
+    if Kind::Poststart.of(record.hooks.as_ref()).is_empty() {
+        return Ok(());
+    }
+    let status = super::status::of(store, record)?;
+    let state = record.state(status);
+    let bytes = serde_json::to_vec(&state).map_err(|error| Error::io("encode the state", error))?;
+    hooks::run(Kind::Poststart, record.hooks.as_ref(), &bytes).inspect_err(|_| {
+        let _ = record.cgroup.kill_all(libc::SIGKILL);
+        if let Some(process) = record.process {
+            super::kill::signal_process(process, libc::SIGKILL).ok();
+        }
+    })
+}

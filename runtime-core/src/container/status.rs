@@ -1,0 +1,71 @@
+//! What a container is doing, found out from the kernel and not remembered: runtime.md, "State".
+
+use super::{record::Record, store::Store};
+use crate::Result;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashMap, fmt, path::PathBuf};
+
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Being made.
+    Creating,
+    /// Made, its program not yet executed.
+    Created,
+    /// Its program runs.
+    Running,
+    /// Its processes are frozen.
+    Paused,
+    /// Its first process has ended.
+    Stopped,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+/// The document that `state` prints and hooks read: runtime.md, "State".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct State {
+    /// The version of the specification that the configuration follows.
+    pub oci_version: String,
+    /// The container's id.
+    pub id: String,
+    /// What it is doing.
+    pub status: Status,
+    /// Its first process in the runtime's pid namespace; absent when it is stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// The folder of config.json, absolute.
+    pub bundle: PathBuf,
+    /// The annotations of the configuration.
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    pub annotations: HashMap<String, String>,
+}
+
+/// What the container of `record` is doing. The init program holds a lock until it becomes the container's program, so the
+/// kernel knows a created container from a running one, whatever was killed when.
+pub(super) fn of(store: &Store, record: &Record) -> Result<Status> {
+    let Some(process) = record.process else {
+        // Whoever makes a container holds its lock; without it the making was cut short.
+        return Ok(if store.is_locked() { Status::Creating } else { Status::Stopped });
+    };
+    if !process.is_alive() {
+        return Ok(Status::Stopped);
+    }
+    if record.cgroup.is_frozen()? {
+        return Ok(Status::Paused);
+    }
+    Ok(if store.init_waits() { Status::Created } else { Status::Running })
+}

@@ -1,0 +1,261 @@
+//! The state directory: `<root>/<id>/`, one per container, written before what it records exists.
+
+use super::record::Record;
+use crate::{
+    Error, ErrorKind, Result, config,
+    fs::{atomic, socket},
+};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, open},
+    sys::stat::{Mode, fstat},
+};
+use oci_spec::runtime::Spec;
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+};
+
+/// The longest id: the name of a directory.
+const MAX_ID: usize = 255;
+/// A state.json is a few kilobytes; a config.json may be larger.
+const MAX_RECORD: u64 = 16 << 20;
+
+/// The state directory of one container.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    dir: PathBuf,
+    id: String,
+}
+
+/// The container's lock, held while it lives.
+pub(super) struct Lock(#[allow(dead_code, reason = "held for its end")] Flock<OwnedFd>);
+
+impl Store {
+    /// Names the directory; touches nothing.
+    pub(super) fn name(root: &Path, id: &str) -> Result<Self> {
+        check_id(id)?;
+        Ok(Self { dir: root.join(id), id: id.to_owned() })
+    }
+
+    /// The directory of a container that exists.
+    pub(super) fn open(root: &Path, id: &str) -> Result<Self> {
+        let store = Self::name(root, id)?;
+        if store.dir.is_dir() { Ok(store) } else { Err(store.missing()) }
+    }
+
+    /// Makes the directory, for a container of an id that must not be taken, and locks it.
+    pub(super) fn create(root: &Path, id: &str) -> Result<(Self, Lock)> {
+        let store = Self::name(root, id)?;
+        let mut builder = DirBuilder::new();
+        let made = builder.mode(0o700).create(&store.dir).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o711).create(root)?;
+                builder.create(&store.dir)
+            }
+            _ => Err(error),
+        });
+        made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::AlreadyExists, format!("container with given ID already exists: {id}"))
+            }
+            _ => Error::io(format!("state directory {}: make it", store.dir.display()), error),
+        })?;
+        let lock = store.lock()?;
+        Ok((store, lock))
+    }
+
+    /// The ids of all directories of `root`.
+    pub(super) fn ids(root: &Path) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other
+                .map_err(|error| Error::io(format!("state directory {}: read", root.display()), error))?,
+        };
+        let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let mut ids: Vec<_> = directories.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        ids.retain(|id| check_id(id).is_ok());
+        ids.sort();
+        Ok(ids)
+    }
+
+    fn missing(&self) -> Error {
+        Error::new(ErrorKind::NotFound, format!("container {} does not exist", self.id))
+    }
+
+    fn failed(&self, what: &str, error: impl Into<io::Error>) -> Error {
+        let error = error.into();
+        match error.kind() {
+            io::ErrorKind::NotFound => self.missing(),
+            _ => Error::io(format!("state of container {}: {what}", self.id), error),
+        }
+    }
+
+    /// Takes the container's lock, waiting for whoever has it.
+    pub(super) fn lock(&self) -> Result<Lock> {
+        let lock = match Flock::lock(self.open_dir()?, FlockArg::LockExclusive) {
+            Ok(lock) => lock,
+            Err((_, errno)) => return Err(self.failed("lock", errno)),
+        };
+        // Who had it may have deleted the container.
+        match fstat(lock.as_fd()) {
+            Ok(stat) if stat.st_nlink > 0 => Ok(Lock(lock)),
+            _ => Err(self.missing()),
+        }
+    }
+
+    /// Whether somebody has the lock.
+    pub(super) fn is_locked(&self) -> bool {
+        let Ok(dir) = self.open_dir() else { return false };
+        matches!(Flock::lock(dir, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+    }
+
+    fn open_dir(&self) -> Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        open(&self.dir, flags, Mode::empty()).map_err(|errno| self.failed("open", errno))
+    }
+
+    /// Reads state.json.
+    pub(super) fn read(&self) -> Result<Record> {
+        let bytes = self.read_file("state.json")?;
+        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+            let message = format!("state of container {}: state.json is not valid", self.id);
+            Error::new(ErrorKind::Io, message).with_source(error)
+        })?;
+        if record.id != self.id {
+            let message = format!("state of container {}: state.json is of {:?}", self.id, record.id);
+            return Err(Error::new(ErrorKind::Io, message));
+        }
+        Ok(record)
+    }
+
+    fn read_file(&self, name: &str) -> Result<Vec<u8>> {
+        let read = || {
+            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+            let file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(name))?;
+            let mut bytes = Vec::with_capacity(4096);
+            file.take(MAX_RECORD).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(|error: io::Error| self.failed(&format!("read {name}"), error))
+    }
+
+    /// Writes state.json.
+    pub(super) fn write(&self, record: &Record) -> Result<()> {
+        let bytes = serde_json::to_vec(record).map_err(|error| self.failed("encode", error))?;
+        atomic::write(&self.dir.join("state.json"), &bytes, 0o600)
+            .map_err(|error| self.failed("write state.json", error))
+    }
+
+    /// Keeps a copy of the configuration, for later operations.
+    pub(super) fn write_config(&self, bytes: &[u8]) -> Result<()> {
+        atomic::write(&self.dir.join("config.json"), bytes, 0o600)
+            .map_err(|error| self.failed("write config.json", error))
+    }
+
+    /// Reads that copy.
+    pub(super) fn config(&self) -> Result<Spec> {
+        let bytes = self.read_file("config.json")?;
+        Ok(config::parse(&bytes, &self.dir.join("config.json"))?)
+    }
+
+    /// The socket on which the init program waits for a start.
+    pub(super) fn listen(&self) -> Result<OwnedFd> {
+        socket::listen_at(&self.start_socket()).map_err(|error| self.failed("make start.sock", error))
+    }
+
+    /// Where that socket is.
+    pub(super) fn start_socket(&self) -> PathBuf {
+        self.dir.join("start.sock")
+    }
+
+    /// A lock that belongs to this open file, and so to the init program that inherits it, until its execve closes it:
+    /// F_OFD_SETLK of fcntl(2).
+    pub(super) fn init_lock(&self) -> Result<OwnedFd> {
+        let path = self.dir.join("init.lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = file.map_err(|error| self.failed("make init.lock", error))?;
+        fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK)))
+            .map_err(|errno| self.failed("lock init.lock", errno))?;
+        Ok(file.into())
+    }
+
+    /// Whether an init program holds that lock. It is asked for and not taken.
+    pub(super) fn init_waits(&self) -> bool {
+        let Ok(file) = File::open(self.dir.join("init.lock")) else { return false };
+        let mut lock = whole_file(libc::F_RDLCK);
+        let asked = fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock));
+        asked.is_ok() && i32::from(lock.l_type) != libc::F_UNLCK
+    }
+
+    /// Removes the directory; one that is gone is no error.
+    pub(super) fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|error| self.failed("remove", error)),
+        }
+    }
+}
+
+fn whole_file(kind: libc::c_int) -> libc::flock {
+    libc::flock {
+        l_type: libc::c_short::try_from(kind).unwrap_or_default(),
+        l_whence: libc::c_short::try_from(libc::SEEK_SET).unwrap_or_default(),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+/// An id becomes the name of a directory and of cgroups: letters, digits, `_`, `+`, `-` and `.`.
+pub(super) fn check_id(id: &str) -> Result<()> {
+    let invalid = |why: &str| {
+        Err(Error::new(ErrorKind::InvalidArgument, format!("invalid container ID format: {why}")))
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
+    match id {
+        "" => invalid("it is empty"),
+        "." | ".." => invalid("it is a relative path"),
+        id if id.len() > MAX_ID => invalid("it is longer than 255 bytes"),
+        id if !id.bytes().all(allowed) => {
+            invalid(&format!("{id:?} has characters other than letters, digits, '_', '+', '-' and '.'"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_could_be_paths_are_refused() {
+        for id in ["", ".", "..", "../x", "a/b", "a b", "a\n", "ä", &"x".repeat(256)] {
+            assert_eq!(check_id(id).unwrap_err().kind(), ErrorKind::InvalidArgument, "{id:?}");
+        }
+        for id in ["a", "A-b_c.d+1", ".a", &"x".repeat(255)] {
+            check_id(id).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_lock_of_an_init_program_is_seen_and_ends_with_its_file() {
+        let root = std::env::temp_dir().join(format!("corten-store-{}", std::process::id()));
+        let (store, lock) = Store::create(&root, "a").unwrap();
+        assert!(store.is_locked());
+        drop(lock);
+        assert!(!store.is_locked());
+        let held = store.init_lock().unwrap();
+        assert!(store.init_waits());
+        drop(held);
+        assert!(!store.init_waits());
+        store.remove().unwrap();
+        assert_eq!(Store::open(&root, "a").unwrap_err().kind(), ErrorKind::NotFound);
+        fs::remove_dir(root).unwrap();
+    }
+}

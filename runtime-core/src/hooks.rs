@@ -1,0 +1,270 @@
+//! Hooks, config.md "POSIX-platform Hooks": programs of the host or of the container that are run at points of a
+//! container's life, with its state on their standard input.
+
+use crate::{
+    Error, ErrorKind, Result,
+    plan::{Place, Program, path_text},
+    sys::pidfd,
+};
+use corten_init::{
+    step::{Slot, Step},
+    wire::Texts,
+};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use oci_spec::runtime::{Hook, Hooks};
+use std::{
+    fs::File,
+    io::{Read, Seek, Write},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{ffi::OsStrExt, process::CommandExt, process::ExitStatusExt},
+    },
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+/// How much of what a hook printed goes into the error.
+const OUTPUT_SHOWN: usize = 512;
+
+/// The points of a container's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Prestart,
+    CreateRuntime,
+    CreateContainer,
+    StartContainer,
+    Poststart,
+    Poststop,
+}
+
+impl Kind {
+    /// The name in config.json.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Prestart => "prestart",
+            Self::CreateRuntime => "createRuntime",
+            Self::CreateContainer => "createContainer",
+            Self::StartContainer => "startContainer",
+            Self::Poststart => "poststart",
+            Self::Poststop => "poststop",
+        }
+    }
+
+    /// The list in config.json.
+    pub(crate) fn place(self) -> &'static str {
+        match self {
+            Self::Prestart => "hooks.prestart",
+            Self::CreateRuntime => "hooks.createRuntime",
+            Self::CreateContainer => "hooks.createContainer",
+            Self::StartContainer => "hooks.startContainer",
+            Self::Poststart => "hooks.poststart",
+            Self::Poststop => "hooks.poststop",
+        }
+    }
+
+    /// The kind whose list is called `place`.
+    pub(crate) fn of_place(place: &str) -> Option<Self> {
+        use Kind::{CreateContainer, CreateRuntime, Poststart, Poststop, Prestart, StartContainer};
+        [Prestart, CreateRuntime, CreateContainer, StartContainer, Poststart, Poststop]
+            .into_iter()
+            .find(|kind| kind.place() == place)
+    }
+
+    /// The hooks of this kind.
+    pub(crate) fn of(self, hooks: Option<&Hooks>) -> &[Hook] {
+        let list = hooks.and_then(|hooks| match self {
+            Self::Prestart => hooks.prestart().as_ref(),
+            Self::CreateRuntime => hooks.create_runtime().as_ref(),
+            Self::CreateContainer => hooks.create_container().as_ref(),
+            Self::StartContainer => hooks.start_container().as_ref(),
+            Self::Poststart => hooks.poststart().as_ref(),
+            Self::Poststop => hooks.poststop().as_ref(),
+        });
+        list.map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Runs the hooks of `kind` in their order, in the runtime's namespaces, with `state` on their standard input.
+///
+/// # Errors
+/// The first that fails or runs out of its time; those behind it are not run.
+pub(crate) fn run(kind: Kind, hooks: Option<&Hooks>, state: &[u8]) -> Result<()> {
+    for (index, hook) in kind.of(hooks).iter().enumerate() {
+        run_one(hook, state).map_err(|why| failure(kind, index, &why))?;
+    }
+    Ok(())
+}
+
+/// As [`run`], but all are run, and a failure is a warning: for what is over anyway.
+pub(crate) fn run_all(kind: Kind, hooks: Option<&Hooks>, state: &[u8]) {
+    for (index, hook) in kind.of(hooks).iter().enumerate() {
+        if let Err(why) = run_one(hook, state) {
+            log::warn!("{}", failure(kind, index, &why));
+        }
+    }
+}
+
+/// The error of a hook in the words that tools look for.
+pub(crate) fn failure(kind: Kind, index: usize, why: &str) -> Error {
+    Error::new(ErrorKind::Hook, format!("error running {} hook #{index}: {why}", kind.name()))
+}
+
+/// A file of memory with `content`, to be read from its start.
+pub(crate) fn memory_file(name: &str, content: &[u8]) -> Result<File> {
+    let fd = nix::sys::memfd::memfd_create(name, nix::sys::memfd::MFdFlags::MFD_CLOEXEC)
+        .map_err(|errno| Error::io("memfd_create", errno))?;
+    let mut file = File::from(fd);
+    fill(&mut file, content)?;
+    Ok(file)
+}
+
+/// Puts `content` into a file of memory.
+pub(crate) fn fill(file: &mut File, content: &[u8]) -> Result<()> {
+    file.write_all(content)
+        .and_then(|()| file.rewind())
+        .map_err(|error| Error::io("write a memory file", error))
+}
+
+fn run_one(hook: &Hook, state: &[u8]) -> std::result::Result<(), String> {
+    let explain = |error: Error| error.report();
+    let input = memory_file("hook-state", state).map_err(explain)?;
+    let mut output = memory_file("hook-output", &[]).map_err(explain)?;
+    let copy = |file: &File| file.try_clone().map(Stdio::from).map_err(|error| error.to_string());
+    let mut command = Command::new(hook.path());
+    if let Some((name, arguments)) = hook.args().as_deref().and_then(<[String]>::split_first) {
+        command.arg0(name).args(arguments);
+    }
+    if let Some(environment) = hook.env() {
+        command.env_clear().envs(environment.iter().filter_map(|variable| variable.split_once('=')));
+    }
+    command.stdin(input).stdout(copy(&output)?).stderr(copy(&output)?);
+    let mut child =
+        command.spawn().map_err(|error| format!("{}: {}", hook.path().display(), words(&error)))?;
+    let status = wait(&mut child, hook.timeout())?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{}: {}{}", hook.path().display(), describe(status), said(&mut output)))
+}
+
+fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Waits for the hook's end; past its time it is killed.
+fn wait(child: &mut Child, timeout: Option<i64>) -> std::result::Result<ExitStatus, String> {
+    let seconds = timeout.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+    if let Some(seconds) = seconds {
+        let ended = i32::try_from(child.id())
+            .map_err(std::io::Error::other)
+            .and_then(pidfd::open)
+            .map(|pidfd| readable_within(&pidfd, Duration::from_secs(seconds)));
+        if matches!(ended, Ok(false)) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("timed out after {seconds} s"));
+        }
+    }
+    child.wait().map_err(|error| error.to_string())
+}
+
+/// Whether `fd` becomes readable in time.
+pub(crate) fn readable_within(fd: &OwnedFd, time: Duration) -> bool {
+    let end = Instant::now() + time;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut polled, timeout) {
+            Ok(0) if left.is_zero() => return false,
+            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// What a hook printed, for the error: one line.
+pub(crate) fn said(output: &mut File) -> String {
+    let mut text = Vec::new();
+    let read = output.rewind().and_then(|()| output.take(OUTPUT_SHOWN as u64).read_to_end(&mut text));
+    let text = String::from_utf8_lossy(&text).trim().replace('\n', "; ");
+    match read {
+        Ok(_) if !text.is_empty() => format!(", output: {text}"),
+        _ => String::new(),
+    }
+}
+
+/// The files that hooks inside the container's namespaces use, in slots of the plan.
+pub(crate) struct Inside {
+    /// The state of a container that is being created, and of one that is created.
+    pub(crate) creating: File,
+    pub(crate) created: File,
+    /// What they print.
+    pub(crate) output: File,
+    slots: [Slot; 3],
+}
+
+impl Inside {
+    /// The files, handed over, if the configuration has hooks that run inside.
+    pub(crate) fn new(hooks: Option<&Hooks>, program: &mut Program) -> Result<Option<Self>> {
+        if Kind::CreateContainer.of(hooks).is_empty() && Kind::StartContainer.of(hooks).is_empty() {
+            return Ok(None);
+        }
+        let mut file = |name: &str| -> Result<(File, Slot)> {
+            let file = memory_file(name, &[])?;
+            let copy = file.try_clone().map_err(|error| Error::io("dup", error))?;
+            Ok((file, program.hand_over(copy.into())))
+        };
+        let (creating, first) = file("state-creating")?;
+        let (created, second) = file("state-created")?;
+        let (output, third) = file("hook-output")?;
+        Ok(Some(Self { creating, created, output, slots: [first, second, third] }))
+    }
+
+    /// The first of the slots; the others follow it.
+    pub(crate) fn slots(&self) -> [Slot; 3] {
+        self.slots
+    }
+
+    /// Plans the hooks of `kind`. Without an environment of its own a hook gets `environment`.
+    pub(crate) fn plan(
+        &self,
+        kind: Kind,
+        hooks: Option<&Hooks>,
+        environment: &[&[u8]],
+        program: &mut Program,
+    ) {
+        let state = if kind == Kind::CreateContainer { self.slots[0] } else { self.slots[1] };
+        for (index, hook) in kind.of(hooks).iter().enumerate() {
+            let name = [hook.path().as_os_str().as_bytes()];
+            let given =
+                |list: &[String]| list.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
+            let arguments = hook.args().as_deref().filter(|list| !list.is_empty()).map(given);
+            let own = hook.env().as_deref().map(given);
+            let arguments: Vec<&[u8]> =
+                arguments.as_ref().map_or(name.to_vec(), |list| list.iter().map(Vec::as_slice).collect());
+            let own: Option<Vec<&[u8]>> = own.as_ref().map(|list| list.iter().map(Vec::as_slice).collect());
+            let seconds = hook.timeout().and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0);
+            let step = Step::Hook {
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                path: path_text(hook.path()),
+                arguments: Texts::Given(&arguments),
+                environment: Texts::Given(own.as_deref().unwrap_or(environment)),
+                timeout: seconds.saturating_mul(1000),
+                state,
+                output: self.slots[2],
+            };
+            program.step(Place::Item(kind.place(), index), &step);
+        }
+    }
+}

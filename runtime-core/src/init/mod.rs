@@ -1,0 +1,205 @@
+//! The birth of a process: the sequence of its steps, the clone, and the talk with the init program until it has become
+//! the container's program.
+
+pub(crate) mod report;
+pub(crate) mod sequence;
+mod sync;
+
+pub(crate) use sync::Sync;
+
+use crate::{
+    Error, ErrorKind, Result,
+    plan::Program,
+    sys::{
+        pidfd,
+        spawn::{self, Spawn},
+        wait,
+    },
+};
+use corten_init::message::{Kind, Message, Phase};
+use nix::{
+    fcntl::{FcntlArg, SealFlag, fcntl},
+    sys::memfd::{MFdFlags, memfd_create},
+};
+use oci_spec::runtime::Spec;
+use std::{
+    ffi::CString,
+    io::{IoSlice, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+/// The init program's file has whole pages; the plan begins behind them. 64 KiB is the largest page of aarch64.
+const PAGE: usize = 65536;
+
+/// How the first process is cloned.
+pub(crate) struct Clone<'a> {
+    /// What become its standard streams.
+    pub(crate) stdio: [BorrowedFd<'a>; 3],
+    /// How many descriptors from 3 on the container's program gets.
+    pub(crate) preserve_fds: u32,
+    /// CLONE_NEW* flags.
+    pub(crate) namespaces: u32,
+    /// A cgroup v2 directory to be born in.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+    /// Whether a first process makes way for the one that stays.
+    pub(crate) relay: bool,
+}
+
+/// What the init program says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// It waits for an [`Birth::answer`].
+    Reached(Phase),
+    /// The process that stays is known: [`Birth::pid`].
+    Known,
+    /// Nothing but the filter and execve follows.
+    Executing,
+    /// The socket is closed: the program runs, or the process is dead.
+    Closed,
+}
+
+/// A process that is being born. Dropped before it is [`Birth::finish`]ed, it is killed and reaped.
+pub(crate) struct Birth {
+    program: Program,
+    sync: Sync,
+    relay: Option<OwnedFd>,
+    process: Option<(i32, OwnedFd)>,
+}
+
+impl Birth {
+    /// Clones the process; it begins to carry out `program` at once.
+    pub(crate) fn begin(program: Program, clone: &Clone<'_>) -> Result<Self> {
+        let file = program_file(program.as_bytes())?;
+        let (sync, child_end) = Sync::pair()?;
+        let handed = program.handed().iter().map(OwnedFd::as_fd);
+        let slots: Vec<_> = [file.as_fd(), child_end.as_fd()].into_iter().chain(handed).collect();
+        let base = i32::try_from(clone.preserve_fds).ok().and_then(|count| count.checked_add(3));
+        let base =
+            base.ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "too many descriptors to preserve"))?;
+        let numbers = [base.unsigned_abs() as usize, slots.len(), program_pages(), program.as_bytes().len()];
+        let words = std::iter::once("corten-init".to_owned()).chain(numbers.map(|number| number.to_string()));
+        let arguments = words.map(|word| CString::new(word).unwrap_or_default()).collect();
+        let spawned = spawn::spawn(&Spawn {
+            stdio: clone.stdio,
+            slots,
+            base,
+            namespaces: u64::from(clone.namespaces),
+            cgroup: clone.cgroup,
+            arguments,
+        })
+        .map_err(|error| Error::io("clone the container's process", error))?;
+        let (relay, process) = match clone.relay {
+            true => (Some(spawned.pidfd), None),
+            false => (None, Some((spawned.pid, spawned.pidfd))),
+        };
+        Ok(Self { program, sync, relay, process }.with_pid(spawned.pid))
+    }
+
+    fn with_pid(mut self, pid: i32) -> Self {
+        self.sync.set_peer(pid);
+        self
+    }
+
+    /// The process that stays, once it is known; before, the one that makes way.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.as_ref().map_or(self.sync.peer(), |(pid, _)| *pid)
+    }
+
+    /// Waits for what the init program says next. `spec` is for the words of an error.
+    ///
+    /// # Errors
+    /// What it reports: a step that failed, by its place in config.json.
+    pub(crate) fn next(&mut self, spec: Option<&Spec>) -> Result<Event> {
+        loop {
+            let Some(message) = self.sync.receive()? else { return Ok(Event::Closed) };
+            match message.kind() {
+                Some(Kind::Pid) => {
+                    self.adopt(&message)?;
+                    return Ok(Event::Known);
+                }
+                Some(Kind::Reached) => return phase(message.value).map(Event::Reached),
+                Some(Kind::Executing) => return Ok(Event::Executing),
+                Some(Kind::Failed) => return Err(report::planned(&message, &self.program, spec)),
+                Some(Kind::Warning) => {
+                    log::warn!("{}", report::planned(&message, &self.program, spec).report());
+                }
+                _ => return Err(Error::new(ErrorKind::Io, "the init program sent what is no message")),
+            }
+        }
+    }
+
+    /// Says that what `phase` stands for is done.
+    pub(crate) fn answer(&self, phase: Phase) -> Result<()> {
+        self.sync.answer(phase)
+    }
+
+    /// The process lives on its own from now on: its id, its descriptor, and the socket.
+    pub(crate) fn finish(mut self) -> Result<(i32, OwnedFd)> {
+        let lost = || Error::new(ErrorKind::Io, "the container's process ended before it was ready");
+        self.reap_relay();
+        self.process.take().ok_or_else(lost)
+    }
+
+    /// The process that stays is a child of ours as well: a sibling of the one that makes way.
+    fn adopt(&mut self, message: &Message) -> Result<()> {
+        let fd = pidfd::open(message.value).map_err(|error| Error::io("pidfd_open", error))?;
+        self.process = Some((message.value, fd));
+        self.reap_relay();
+        Ok(())
+    }
+
+    fn reap_relay(&mut self) {
+        if let Some(relay) = self.relay.take() {
+            let _ = wait::wait(relay.as_fd());
+        }
+    }
+}
+
+impl Drop for Birth {
+    fn drop(&mut self) {
+        let process = self.process.take().map(|(_, fd)| fd);
+        for fd in [self.relay.take(), process].into_iter().flatten() {
+            let _ = pidfd::send_signal(fd.as_fd(), libc::SIGKILL);
+            let _ = wait::wait(fd.as_fd());
+        }
+    }
+}
+
+fn phase(value: i32) -> Result<Phase> {
+    use Phase::{Cgroup, Created, IdMaps, Limits, Mounted};
+    let found = [IdMaps, Cgroup, Mounted, Limits, Created].into_iter().find(|phase| *phase as i32 == value);
+    found
+        .ok_or_else(|| Error::new(ErrorKind::Io, format!("the init program waits for unknown phase {value}")))
+}
+
+fn program_pages() -> usize {
+    corten_init::PROGRAM.len().next_multiple_of(PAGE)
+}
+
+/// The init program and the plan in one sealed file that only lives in memory. Whatever of it a container may get to see,
+/// as through /proc/PID/exe, can be neither written nor is it anything of the host's.
+fn program_file(plan: &[u8]) -> Result<OwnedFd> {
+    let failed = |what: &'static str| move |errno: nix::errno::Errno| Error::io(what, errno);
+    let sealable = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let executable = MFdFlags::from_bits_retain(sealable.bits() | MFD_EXEC);
+    let fd = memfd_create("corten-init", executable)
+        // Kernels before 6.3 do not know the flag and make all such files executable.
+        .or_else(|_| memfd_create("corten-init", sealable))
+        .map_err(failed("memfd_create"))?;
+    let mut file = std::fs::File::from(fd);
+    let padding = vec![0; program_pages() - corten_init::PROGRAM.len()];
+    let mut parts = [IoSlice::new(corten_init::PROGRAM), IoSlice::new(&padding), IoSlice::new(plan)];
+    let mut rest = parts.as_mut_slice();
+    while !rest.is_empty() {
+        let written =
+            file.write_vectored(rest).map_err(|error| Error::io("write the init program", error))?;
+        IoSlice::advance_slices(&mut rest, written);
+    }
+    let seals =
+        SealFlag::F_SEAL_SEAL | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_WRITE;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).map_err(failed("seal the init program"))?;
+    Ok(file.into())
+}
+
+/// memfd_create(2) since 6.3: the file may be executed even where `vm.memfd_noexec` is 1.
+const MFD_EXEC: u32 = 0x10;

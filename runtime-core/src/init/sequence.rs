@@ -1,0 +1,278 @@
+//! The order of a birth, top to bottom: which step comes after which, and why.
+
+use crate::{
+    Result,
+    cgroup::View,
+    hooks::{Inside, Kind},
+    namespace::{Joined, Namespaces, flag, id_maps::IdMaps, names, sysctl, time},
+    plan::{Place, Program, text},
+    process::{
+        capabilities::Sets,
+        labels,
+        program::{self as executable, Target},
+        rlimits, scheduling, user,
+    },
+    rootfs::{RootChange, Rootfs},
+    seccomp::Filter,
+};
+use corten_init::{
+    message::Phase,
+    step::{SLOT_FREE, Slot, Step},
+    wire::Bytes,
+};
+use nix::unistd::geteuid;
+use oci_spec::runtime::{Process, Spec};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
+
+/// All that decides the birth of a process.
+pub(crate) struct Request<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) process: &'a Process,
+    pub(crate) id: &'a str,
+    /// The host's procfs, verified.
+    pub(crate) procfs: OwnedFd,
+    pub(crate) filter: Option<Filter>,
+    /// Where the terminal's master goes: a connected socket.
+    pub(crate) terminal: Option<OwnedFd>,
+    /// The parent moves the process into its cgroups: it is not born there.
+    pub(crate) await_cgroup: bool,
+    pub(crate) new_keyring: bool,
+    /// Variables that the runtime adds to the environment.
+    pub(crate) environment: &'a [String],
+    /// The first descriptors handed over, which stay open to the end.
+    pub(crate) kept: u16,
+}
+
+/// What the first process of a container has beside that.
+pub(crate) struct First<'a> {
+    pub(crate) bundle: &'a Path,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) view: &'a View,
+    pub(crate) root_change: RootChange,
+    pub(crate) hooks: Option<&'a Inside>,
+    /// The host's environment, for hooks that are the host's and have none of their own.
+    pub(crate) host_environment: &'a [&'a [u8]],
+    /// Where a `start` will connect; without it the program is executed at once.
+    pub(crate) listener: Option<Slot>,
+}
+
+const PROCESS: Place = Place::Property("process");
+const NAMESPACES: Place = Place::Property("linux.namespaces");
+
+/// Plans a container's first process. Gives the flags to clone it with.
+pub(crate) fn plan_container(
+    mut request: Request<'_>,
+    first: First<'_>,
+    program: &mut Program,
+) -> Result<u32> {
+    let own = first.namespaces.own();
+    let new = first.namespaces.new;
+    let relay = first.namespaces.needs_relay();
+    let privileged = geteuid().is_root();
+    let sets = Sets::of(request.process, own & flag::USER != 0)?;
+    let mut rootfs = Rootfs::new(request.spec, first.bundle, own, privileged, first.root_change, program)?;
+
+    plan_handles(&mut request, program)?;
+    rootfs.plan_early(program)?;
+    let First { view, hooks, host_environment, listener, namespaces, .. } = first;
+    let joined = namespaces.hand_over(program, privileged);
+    joined.iter().for_each(|namespace| namespace.plan(program));
+    if relay {
+        plan_relay(&request, &joined, new, program);
+    }
+    program.step(PROCESS, &Step::NewSession {});
+    plan_keyring(&request, program);
+    rootfs.plan_tree(program, view)?;
+    if request.await_cgroup {
+        program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
+    }
+    if new & flag::CGROUP != 0 {
+        // Only now is the process where the namespace's root is to be.
+        program.step(NAMESPACES, &Step::Unshare { flags: flag::CGROUP });
+    }
+    plan_hooks_before_pivot(&request, hooks, host_environment, program);
+    rootfs.plan_change(program);
+    plan_terminal(&mut request, rootfs.root(), true, program);
+    program.step(PROCESS, &Step::ReopenNull { root: rootfs.root() });
+    names::plan(request.spec, program);
+    sysctl::plan(request.spec, program);
+    rootfs.plan_last(program)?;
+    plan_process(&request, &sets, own, program)?;
+    program.step(PROCESS, &Step::Ask { phase: Phase::Created as u8 });
+    if let Some(listener) = listener {
+        program.step(PROCESS, &Step::WaitForStart { listener });
+    }
+    if let Some(inside) = hooks {
+        let environment = request.process.env().as_deref().unwrap_or_default();
+        let environment: Vec<_> = environment.iter().map(String::as_bytes).collect();
+        inside.plan(Kind::StartContainer, request.spec.hooks().as_ref(), &environment, program);
+    }
+    plan_execute(&request, &sets, program);
+    Ok(if relay { 0 } else { new & !flag::CGROUP })
+}
+
+/// Plans a further process of a container, whose namespaces are those of `flags` and of the process `init`.
+pub(crate) fn plan_exec(
+    mut request: Request<'_>,
+    init: &OwnedFd,
+    flags: u32,
+    program: &mut Program,
+) -> Result<()> {
+    let sets = Sets::of(request.process, flags & flag::USER != 0)?;
+    plan_handles(&mut request, program)?;
+    let affinity = request.process.exec_cpu_affinity().as_ref();
+    let initial = affinity.and_then(|affinity| affinity.initial().as_ref());
+    scheduling::plan_affinity(initial, "process.execCPUAffinity.initial", program)?;
+    if flags != 0 {
+        let init = init.try_clone().map_err(|error| crate::Error::io("dup", error))?;
+        let fd = program.hand_over(init);
+        program.step(NAMESPACES, &Step::Join { fd, flags });
+    }
+    if flags & flag::USER != 0 {
+        program.step(NAMESPACES, &Step::BecomeRoot { clear_groups: true });
+    }
+    if exec_needs_relay(flags) {
+        program.step(NAMESPACES, &Step::Fork { flags: 0 });
+    }
+    program.step(PROCESS, &Step::NewSession {});
+    plan_keyring(&request, program);
+    let root = program.slot()?;
+    program.step(PROCESS, &Step::OpenRoot { slot: root });
+    if request.await_cgroup {
+        program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
+    }
+    let last = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_ref());
+    scheduling::plan_affinity(last, "process.execCPUAffinity.final", program)?;
+    plan_terminal(&mut request, root, false, program);
+    plan_process(&request, &sets, flags, program)?;
+    program.step(PROCESS, &Step::Ask { phase: Phase::Created as u8 });
+    plan_execute(&request, &sets, program);
+    Ok(())
+}
+
+/// Whether a further process of a container with namespaces of `flags` needs a first one to prepare it.
+pub(crate) fn exec_needs_relay(flags: u32) -> bool {
+    flags & (flag::PID | flag::TIME) != 0
+}
+
+/// The process hides itself before it joins anything (CVE-2016-9962) and takes the procfs handle.
+fn plan_handles(request: &mut Request<'_>, program: &mut Program) -> Result<()> {
+    program.step(PROCESS, &Step::Dumpable { on: false });
+    let procfs =
+        request.procfs.as_fd().try_clone_to_owned().map_err(|error| crate::Error::io("dup", error))?;
+    let slot = program.hand_over(procfs);
+    program.step(PROCESS, &Step::Procfs { slot });
+    Ok(())
+}
+
+/// The first process prepares what only its child can be in, and makes way for it.
+fn plan_relay(request: &Request<'_>, joined: &[Joined], new: u32, program: &mut Program) {
+    if new & flag::USER != 0 {
+        program.step(NAMESPACES, &Step::Unshare { flags: flag::USER });
+        // The files of /proc that take the mappings must be the caller's, not root's.
+        program.step(NAMESPACES, &Step::Dumpable { on: true });
+        let place = Place::Property("linux.uidMappings");
+        program.step(place, &Step::Ask { phase: Phase::IdMaps as u8 });
+        let clear_groups = IdMaps::of(request.spec).allow_setgroups();
+        program.step(place, &Step::BecomeRoot { clear_groups });
+    } else if joined.iter().any(|namespace| namespace.flag == flag::USER) {
+        program.step(NAMESPACES, &Step::BecomeRoot { clear_groups: true });
+    }
+    if new & flag::TIME != 0 {
+        program.step(NAMESPACES, &Step::Unshare { flags: flag::TIME });
+        // So must the file of the time offsets.
+        program.step(NAMESPACES, &Step::Dumpable { on: true });
+        time::plan(request.spec, program);
+    }
+    program.step(NAMESPACES, &Step::Dumpable { on: false });
+    program.step(NAMESPACES, &Step::Fork { flags: new & !(flag::USER | flag::TIME | flag::CGROUP) });
+}
+
+fn plan_keyring(request: &Request<'_>, program: &mut Program) {
+    if request.new_keyring {
+        let name = format!("_ses.{}", request.id);
+        program.step(PROCESS, &Step::Keyring { name: text(&name) });
+    }
+}
+
+/// The hooks of the runtime's namespaces are run by the parent while this process waits; those of the container's by itself.
+fn plan_hooks_before_pivot(
+    request: &Request<'_>,
+    inside: Option<&Inside>,
+    environment: &[&[u8]],
+    program: &mut Program,
+) {
+    let hooks = request.spec.hooks().as_ref();
+    let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
+    if any.iter().any(|kind| !kind.of(hooks).is_empty()) {
+        program.step(Place::Property("hooks"), &Step::Ask { phase: Phase::Mounted as u8 });
+    }
+    if let Some(inside) = inside {
+        inside.plan(Kind::CreateContainer, hooks, environment, program);
+    }
+}
+
+fn plan_terminal(request: &mut Request<'_>, root: Slot, console: bool, program: &mut Program) {
+    let Some(socket) = request.terminal.take() else { return };
+    let size = request.process.console_size();
+    let cells = |length: u64| u16::try_from(length).unwrap_or(u16::MAX);
+    let step = Step::Terminal {
+        root,
+        socket: program.hand_over(socket),
+        height: size.map_or(0, |size| cells(size.height())),
+        width: size.map_or(0, |size| cells(size.width())),
+        console,
+        uid: request.process.user().uid(),
+    };
+    program.step(Place::Property("process.terminal"), &step);
+}
+
+/// The process becomes what its program will be; after this it has no privilege that the program has not.
+fn plan_process(request: &Request<'_>, sets: &Sets, own: u32, program: &mut Program) -> Result<()> {
+    let process = request.process;
+    let privileges = process.no_new_privileges() == Some(true);
+    let in_user_namespace = own & flag::USER != 0;
+    scheduling::plan(process, program);
+    scheduling::plan_container(request.spec, program)?;
+    if process.terminal() != Some(true) {
+        program.step(Place::Property("process.user"), &Step::OwnStdio { uid: process.user().uid() });
+    }
+    if privileges {
+        program.step(Place::Property("process.noNewPrivileges"), &Step::NoNewPrivileges {});
+    }
+    labels::plan(process, program)?;
+    program.step(PROCESS, &Step::CloseSlots { keep: SLOT_FREE, count: request.kept });
+    executable::plan_directory(process, program, false);
+    if in_user_namespace {
+        if !rlimits::list(process).is_empty() {
+            program.step(Place::Property("process.rlimits"), &Step::Ask { phase: Phase::Limits as u8 });
+        }
+    } else {
+        rlimits::plan(process, program);
+    }
+    sets.plan_bounding(program);
+    let set_groups = !in_user_namespace || IdMaps::of(request.spec).allow_setgroups();
+    user::plan(process, program, set_groups);
+    sets.plan(program, request.filter.is_some() && !privileges);
+    executable::plan_directory(process, program, true);
+    user::plan_umask(process, program);
+    Target::of(process, request.environment).plan_search(program);
+    Ok(())
+}
+
+/// The filter goes in as late as can be: nothing but execve, and without no_new_privs a capset, has to get through it.
+fn plan_execute(request: &Request<'_>, sets: &Sets, program: &mut Program) {
+    program.step(PROCESS, &Step::Announce {});
+    if let Some(filter) = &request.filter {
+        let bytes = filter.as_bytes();
+        let step = Step::Seccomp { flags: filter.flags, program: Bytes(&bytes) };
+        program.step(Place::Property("linux.seccomp"), &step);
+        if request.process.no_new_privileges() != Some(true) {
+            sets.plan_last(program);
+        }
+    }
+    Target::of(request.process, request.environment).plan_execute(program);
+}

@@ -1,0 +1,70 @@
+//! The parent's end of the sync socket.
+
+use crate::{Error, ErrorKind, Result};
+use corten_init::message::{Message, Phase};
+use nix::{
+    errno::Errno,
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
+};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// A socket to the init program, and who is at its other end.
+pub(crate) struct Sync {
+    socket: OwnedFd,
+    peer: i32,
+}
+
+impl Sync {
+    /// A pair: ours, and the init program's.
+    pub(crate) fn pair() -> Result<(Self, OwnedFd)> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)
+            .map_err(|errno| Error::io("socketpair", errno))?;
+        Ok((Self::new(ours), theirs))
+    }
+
+    /// A socket that was connected to the init program by other means.
+    pub(crate) fn new(socket: OwnedFd) -> Self {
+        Self { socket, peer: 0 }
+    }
+
+    pub(crate) fn set_peer(&mut self, pid: i32) {
+        self.peer = pid;
+    }
+
+    pub(crate) fn peer(&self) -> i32 {
+        self.peer
+    }
+
+    /// The next message; nothing if the socket is closed.
+    pub(crate) fn receive(&self) -> Result<Option<Message>> {
+        let mut buffer = [0_u8; size_of::<Message>() + 1];
+        let length = loop {
+            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                // The init program was killed with something of ours unread.
+                Err(Errno::ECONNRESET) => break 0,
+                other => break other.map_err(|errno| Error::io("hear from the init program", errno))?,
+            }
+        };
+        if length == 0 {
+            return Ok(None);
+        }
+        let message = buffer.get(..length).and_then(Message::from_bytes);
+        message.map(Some).ok_or_else(|| Error::new(ErrorKind::Io, "the init program sent what is no message"))
+    }
+
+    /// Says that `phase` is done.
+    pub(crate) fn answer(&self, phase: Phase) -> Result<()> {
+        self.send(phase as u8)
+    }
+
+    /// Sends one byte.
+    pub(crate) fn send(&self, byte: u8) -> Result<()> {
+        match send(self.socket.as_raw_fd(), &[byte], MsgFlags::MSG_NOSIGNAL) {
+            // Why it is gone is in the socket: the next receive tells.
+            Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
+            Err(errno) => Err(Error::io("answer the init program", errno)),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `process.capabilities`: the five sets of capabilities(7).
+
+use crate::{
+    Error, Result,
+    plan::{Place, Program},
+    sys::process::{self, Held},
+};
+use corten_init::step::Step;
+use oci_spec::runtime::{Capabilities, Capability, Process};
+
+const PLACE: Place = Place::Property("process.capabilities");
+/// What seccomp(2) asks of a process without no_new_privs.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// The sets as the kernel takes them, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sets {
+    bounding: u64,
+    effective: u64,
+    permitted: u64,
+    inheritable: u64,
+    ambient: u64,
+}
+
+impl Sets {
+    /// The sets of a process. Without `process.capabilities` it has none, as the specification's default. What the host
+    /// cannot give is left out with a warning, unless a user namespace of the container's own gives all.
+    pub(crate) fn of(process: &Process, own_user_namespace: bool) -> Result<Self> {
+        let Some(wanted) = process.capabilities() else { return Ok(Self::default()) };
+        let held = process::capabilities().map_err(|error| Error::io("read the own capabilities", error))?;
+        let possible = if own_user_namespace { known(held) } else { held.permitted & held.bounding };
+        let set = |name: &str, set: &Option<Capabilities>| {
+            let asked = set.as_ref().map_or(0, bits);
+            if asked & !possible != 0 {
+                log::warn!("process.capabilities.{name}: {} cannot be given here", names(asked & !possible));
+            }
+            asked & possible
+        };
+        let permitted = set("permitted", wanted.permitted());
+        let inheritable = set("inheritable", wanted.inheritable());
+        Ok(Self {
+            bounding: set("bounding", wanted.bounding()),
+            effective: set("effective", wanted.effective()) & permitted,
+            permitted,
+            inheritable,
+            // The kernel refuses an ambient capability that is not permitted and inheritable.
+            ambient: set("ambient", wanted.ambient()) & permitted & inheritable,
+        })
+    }
+
+    /// Plans the end of the bounding set, which needs CAP_SETPCAP and so comes before the change of user.
+    pub(crate) fn plan_bounding(&self, program: &mut Program) {
+        program.step(PLACE, &Step::Bounding { keep: self.bounding });
+    }
+
+    /// Plans the other sets. With `keep_admin` the process keeps CAP_SYS_ADMIN until [`Sets::plan_last`]: it installs a
+    /// filter without no_new_privs.
+    pub(crate) fn plan(&self, program: &mut Program, keep_admin: bool) {
+        let kept = if keep_admin { SYS_ADMIN } else { 0 };
+        let Self { effective, permitted, inheritable, ambient, .. } = *self;
+        let step = Step::Capabilities {
+            effective: effective | kept,
+            permitted: permitted | kept,
+            inheritable,
+            ambient,
+        };
+        program.step(PLACE, &step);
+    }
+
+    /// Plans the end of what [`Sets::plan`] kept.
+    pub(crate) fn plan_last(&self, program: &mut Program) {
+        let Self { effective, permitted, inheritable, .. } = *self;
+        if permitted & SYS_ADMIN == 0 || effective & SYS_ADMIN == 0 {
+            program.step(PLACE, &Step::DropCapabilities { effective, permitted, inheritable });
+        }
+    }
+}
+
+/// All capabilities of this kernel.
+fn known(held: Held) -> u64 {
+    let last = 63 - held.bounding.leading_zeros().min(63);
+    // The highest one of the bounding set may have been taken: this list does not shrink.
+    (2_u64 << last.max(40)) - 1
+}
+
+fn bits(set: &Capabilities) -> u64 {
+    set.iter().fold(0, |bits, capability| bits | 1 << number(*capability))
+}
+
+fn names(set: u64) -> String {
+    let has = |capability: &&Capability| set & (1 << number(**capability)) != 0;
+    let names: Vec<_> = ALL.iter().filter(has).map(|capability| format!("CAP_{capability}")).collect();
+    names.join(", ")
+}
+
+fn number(capability: Capability) -> usize {
+    ALL.iter().position(|known| *known == capability).unwrap_or(63)
+}
+
+use Capability::{
+    AuditControl, AuditRead, AuditWrite, BlockSuspend, Bpf, CheckpointRestore, Chown, DacOverride,
+    DacReadSearch, Fowner, Fsetid, IpcLock, IpcOwner, Kill, Lease, LinuxImmutable, MacAdmin, MacOverride,
+    Mknod, NetAdmin, NetBindService, NetBroadcast, NetRaw, Perfmon, Setfcap, Setgid, Setpcap, Setuid,
+    SysAdmin, SysBoot, SysChroot, SysModule, SysNice, SysPacct, SysPtrace, SysRawio, SysResource, SysTime,
+    SysTtyConfig, Syslog, WakeAlarm,
+};
+
+/// The capabilities by number, linux/capability.h.
+pub(crate) const ALL: [Capability; 41] = [
+    Chown,
+    DacOverride,
+    DacReadSearch,
+    Fowner,
+    Fsetid,
+    Kill,
+    Setgid,
+    Setuid,
+    Setpcap,
+    LinuxImmutable,
+    NetBindService,
+    NetBroadcast,
+    NetAdmin,
+    NetRaw,
+    IpcLock,
+    IpcOwner,
+    SysModule,
+    SysRawio,
+    SysChroot,
+    SysPtrace,
+    SysPacct,
+    SysAdmin,
+    SysBoot,
+    SysNice,
+    SysResource,
+    SysTime,
+    SysTtyConfig,
+    Mknod,
+    Lease,
+    AuditWrite,
+    AuditControl,
+    Setfcap,
+    MacOverride,
+    MacAdmin,
+    Syslog,
+    WakeAlarm,
+    BlockSuspend,
+    AuditRead,
+    Perfmon,
+    Bpf,
+    CheckpointRestore,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_the_kernels() {
+        for (capability, expected) in
+            [(Chown, 0), (SysAdmin, 21), (Mknod, 27), (AuditRead, 37), (CheckpointRestore, 40)]
+        {
+            assert_eq!(number(capability), expected);
+        }
+    }
+
+    #[test]
+    fn a_process_without_the_property_has_none() {
+        let mut process = Process::default();
+        process.set_capabilities(None);
+        assert_eq!(Sets::of(&process, false).unwrap(), Sets::default());
+    }
+}

@@ -1,0 +1,49 @@
+//! `process.apparmorProfile` and `process.selinuxLabel`: what the security module does at the next execve.
+
+use crate::{
+    Error, ErrorKind, Result,
+    plan::{Place, Program, text},
+};
+use corten_init::step::Step;
+use oci_spec::runtime::Process;
+use std::{fs, path::Path};
+
+const APPARMOR: &str = "process.apparmorProfile";
+const SELINUX: &str = "process.selinuxLabel";
+
+/// Plans the labels of a process.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] for a profile or label that this host cannot enforce: one that is asked for and silently
+/// absent would be no protection.
+pub(crate) fn plan(process: &Process, program: &mut Program) -> Result<()> {
+    if let Some(profile) = asked(process.apparmor_profile()) {
+        if !apparmor_is_on() {
+            return Err(absent(APPARMOR, "AppArmor"));
+        }
+        // Kernels before 5.8 had one file for all modules.
+        let own = Path::new("/proc/self/attr/apparmor/exec").exists();
+        let path = if own { "attr/apparmor/exec" } else { "attr/exec" };
+        let value = format!("exec {profile}");
+        program.step(Place::Property(APPARMOR), &Step::Label { path: text(path), value: text(&value) });
+    }
+    if let Some(label) = asked(process.selinux_label()) {
+        if !Path::new("/sys/fs/selinux/enforce").exists() {
+            return Err(absent(SELINUX, "SELinux"));
+        }
+        program.step(Place::Property(SELINUX), &Step::Label { path: text("attr/exec"), value: text(label) });
+    }
+    Ok(())
+}
+
+fn asked(property: &Option<String>) -> Option<&str> {
+    property.as_deref().filter(|value| !value.is_empty() && *value != "unconfined")
+}
+
+fn absent(place: &str, module: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{place}: {module} is not enabled on this host"))
+}
+
+fn apparmor_is_on() -> bool {
+    fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.first() == Some(&b'Y'))
+}

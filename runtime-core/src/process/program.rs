@@ -1,0 +1,87 @@
+//! The program itself: `process.args`, `process.env` and `process.cwd`, config.md "Process".
+
+use crate::plan::{Place, Program, path_text, text};
+use corten_init::{
+    step::Step,
+    wire::{Text, Texts},
+};
+use oci_spec::runtime::Process;
+
+/// Where execvp(3) looks if the environment does not say.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// What is executed: the candidates in the order of PATH, the arguments and the environment.
+pub(crate) struct Target<'a> {
+    name: &'a str,
+    candidates: Vec<Vec<u8>>,
+    arguments: Vec<&'a [u8]>,
+    environment: Vec<&'a [u8]>,
+}
+
+impl<'a> Target<'a> {
+    /// The program of a process. A name without a slash is looked for in the PATH of the process' own environment.
+    /// `extra` are variables that the runtime adds.
+    pub(crate) fn of(process: &'a Process, extra: &'a [String]) -> Self {
+        let arguments = process.args().as_deref().unwrap_or_default();
+        let environment = process.env().as_deref().unwrap_or_default();
+        let name = arguments.first().map_or("", String::as_str);
+        let path = environment.iter().find_map(|variable| variable.strip_prefix("PATH="));
+        Self {
+            name,
+            candidates: candidates(name, path.unwrap_or(DEFAULT_PATH)),
+            arguments: arguments.iter().map(String::as_bytes).collect(),
+            environment: environment.iter().chain(extra).map(String::as_bytes).collect(),
+        }
+    }
+
+    /// Plans the search, made when the process is all that the program will be.
+    pub(crate) fn plan_search(&self, program: &mut Program) {
+        let candidates: Vec<_> = self.candidates.iter().map(Vec::as_slice).collect();
+        let step = Step::FindProgram { candidates: Texts::Given(&candidates), name: text(self.name) };
+        program.step(Place::Property("process.args"), &step);
+    }
+
+    /// Plans the execve(2).
+    pub(crate) fn plan_execute(&self, program: &mut Program) {
+        let candidates: Vec<_> = self.candidates.iter().map(Vec::as_slice).collect();
+        let step = Step::Execute {
+            candidates: Texts::Given(&candidates),
+            arguments: Texts::Given(&self.arguments),
+            environment: Texts::Given(&self.environment),
+        };
+        program.step(Place::Property("process.args"), &step);
+    }
+}
+
+fn candidates(name: &str, path: &str) -> Vec<Vec<u8>> {
+    if name.contains('/') {
+        return vec![name.as_bytes().to_vec()];
+    }
+    let in_folder = |folder: &str| match folder {
+        "" => format!("./{name}").into_bytes(),
+        folder => format!("{}/{name}", folder.trim_end_matches('/')).into_bytes(),
+    };
+    let mut found: Vec<_> = path.split(':').map(in_folder).collect();
+    // One candidate alone would be reported as a path that the user wrote.
+    if found.len() == 1 {
+        found.extend_from_within(..);
+    }
+    found
+}
+
+/// Plans the change to the working directory; `again` for the second try, as the container's user.
+pub(crate) fn plan_directory(process: &Process, program: &mut Program, again: bool) {
+    let path: Text<'_> = path_text(process.cwd());
+    program.step(Place::Property("process.cwd"), &Step::WorkingDirectory { path, again });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_its_only_candidate_and_a_name_is_searched() {
+        assert_eq!(candidates("/bin/x", "/a:/b"), [b"/bin/x".to_vec()]);
+        assert_eq!(candidates("x", "/a:/b/:"), [b"/a/x".to_vec(), b"/b/x".to_vec(), b"./x".to_vec()]);
+    }
+}

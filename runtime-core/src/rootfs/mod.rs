@@ -1,0 +1,214 @@
+//! The container's tree of files: `root`, `mounts`, `linux.devices`, `linux.maskedPaths`, `linux.readonlyPaths` and
+//! `linux.rootfsPropagation`. Everything is planned as steps beneath the root's descriptor; nothing is done here.
+
+mod cgroup_mount;
+mod devices;
+mod hidden;
+mod mounts;
+pub(crate) mod options;
+
+use crate::{
+    Error, ErrorKind, Result,
+    cgroup::View,
+    namespace::flag,
+    plan::{Place, Program, path_text},
+};
+use corten_init::step::{NO_SLOT, Slot, Step};
+use oci_spec::runtime::Spec;
+use std::path::{Path, PathBuf};
+
+/// MS_* of mount(2) as 64 bits.
+mod ms {
+    pub(super) const REC: u64 = libc::MS_REC;
+    pub(super) const SHARED: u64 = libc::MS_SHARED;
+    pub(super) const SLAVE: u64 = libc::MS_SLAVE;
+    pub(super) const PRIVATE: u64 = libc::MS_PRIVATE;
+    pub(super) const UNBINDABLE: u64 = libc::MS_UNBINDABLE;
+}
+
+/// How the root is changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RootChange {
+    /// pivot_root(2).
+    #[default]
+    Pivot,
+    /// MS_MOVE and chroot(2), `--no-pivot`: for a host whose root is an initramfs.
+    Move,
+}
+
+/// What the planning of the tree needs to know.
+pub(crate) struct Rootfs<'a> {
+    spec: &'a Spec,
+    bundle: &'a Path,
+    path: PathBuf,
+    /// CLONE_NEW* flags of all that is the container's own.
+    own: u32,
+    /// The runtime has the host's privilege and the container a user namespace: what is the host's must be taken before it
+    /// is entered.
+    take_early: bool,
+    change: RootChange,
+    slots: Slots,
+    early: early::Early,
+    /// Mounts that become read-only when all is in place: their slot and place.
+    read_only_at_last: Vec<(Place, Slot)>,
+}
+
+/// The slots that more than one step uses.
+struct Slots {
+    root: Slot,
+    null: Slot,
+    empty: Slot,
+}
+
+mod early {
+    use super::{Place, Slot};
+    use std::collections::HashMap;
+
+    /// Clones of host mounts that were taken before the user namespace was entered, by what they are for.
+    #[derive(Default)]
+    pub(super) struct Early(pub(super) HashMap<(&'static str, usize), Slot>);
+
+    impl Early {
+        pub(super) fn find(&self, place: Place) -> Option<Slot> {
+            match place {
+                Place::Item(list, index) => self.0.get(&(list, index)).copied(),
+                Place::Property(_) => None,
+            }
+        }
+    }
+}
+
+impl<'a> Rootfs<'a> {
+    /// The tree of `spec`, whose relative paths are relative to `bundle`.
+    pub(crate) fn new(
+        spec: &'a Spec,
+        bundle: &'a Path,
+        own: u32,
+        privileged: bool,
+        change: RootChange,
+        program: &mut Program,
+    ) -> Result<Self> {
+        let path = path(spec, bundle)?;
+        let slots = Slots { root: program.slot()?, null: NO_SLOT, empty: NO_SLOT };
+        let take_early = privileged && own & flag::USER != 0;
+        let early = early::Early::default();
+        Ok(Self { spec, bundle, path, own, take_early, change, slots, early, read_only_at_last: Vec::new() })
+    }
+
+    /// The slot of the root's descriptor.
+    pub(crate) fn root(&self) -> Slot {
+        self.slots.root
+    }
+
+    fn has_mount_namespace(&self) -> bool {
+        self.own & flag::MOUNT != 0
+    }
+
+    fn in_user_namespace(&self) -> bool {
+        self.own & flag::USER != 0
+    }
+
+    /// Plans what must be done before a user namespace is entered.
+    pub(crate) fn plan_early(&mut self, program: &mut Program) -> Result<()> {
+        if self.take_early && self.has_mount_namespace() {
+            mounts::plan_early(self, program)?;
+            devices::plan_early(self, program)?;
+            hidden::plan_null(self, program)?;
+        }
+        Ok(())
+    }
+
+    /// Plans the root and all that is mounted beneath it, up to the point where hooks see the tree before the pivot.
+    pub(crate) fn plan_tree(&mut self, program: &mut Program, view: &View) -> Result<()> {
+        let path = self.path.clone();
+        let place = Place::Property("root.path");
+        let root = self.slots.root;
+        if !self.has_mount_namespace() {
+            program.step(place, &Step::Root { path: path_text(&path), slot: root, mount: false });
+            return Ok(());
+        }
+        let propagation = self.propagation()?;
+        let flags = propagation.unwrap_or(ms::SLAVE | ms::REC);
+        // An unbindable tree could not be cloned: it becomes so at the end.
+        let flags = if flags & ms::UNBINDABLE != 0 { ms::PRIVATE | ms::REC } else { flags };
+        program.step(Place::Property("linux.rootfsPropagation"), &Step::Propagation { flags });
+        if flags & ms::SHARED != 0 {
+            program.step(place, &Step::ParentPrivate { path: path_text(&path) });
+        }
+        program.step(place, &Step::Root { path: path_text(&path), slot: root, mount: true });
+        hidden::plan_null(self, program)?;
+        mounts::plan(self, program, view)?;
+        devices::plan(self, program)
+    }
+
+    /// Plans the change to the new root.
+    pub(crate) fn plan_change(&self, program: &mut Program) {
+        let root = self.slots.root;
+        let step = match (self.has_mount_namespace(), self.change) {
+            (false, _) => Step::Chroot { root },
+            (true, RootChange::Move) => Step::MoveRoot { root },
+            (true, RootChange::Pivot) => Step::Pivot { root },
+        };
+        program.step(Place::Property("root.path"), &step);
+    }
+
+    /// Plans what comes when all is in place: what is read-only, hidden, or propagated.
+    pub(crate) fn plan_last(&mut self, program: &mut Program) -> Result<()> {
+        for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
+            program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
+        }
+        hidden::plan(self, program)?;
+        if !self.has_mount_namespace() {
+            return Ok(());
+        }
+        if let Some(flags) = self.propagation()? {
+            let place = Place::Property("linux.rootfsPropagation");
+            program.step(place, &attributes(self.slots.root, false, 0, 0, flags & !ms::REC));
+        }
+        if self.spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)) {
+            let step = attributes(self.slots.root, false, libc::MOUNT_ATTR_RDONLY, 0, 0);
+            program.step(Place::Property("root.readonly"), &step);
+        }
+        Ok(())
+    }
+
+    /// linux.rootfsPropagation as MS_* flags.
+    fn propagation(&self) -> Result<Option<u64>> {
+        let asked = self.spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref());
+        Ok(match asked {
+            None | Some("") => None,
+            Some("shared") => Some(ms::SHARED),
+            Some("rshared") => Some(ms::SHARED | ms::REC),
+            Some("slave") => Some(ms::SLAVE),
+            Some("rslave") => Some(ms::SLAVE | ms::REC),
+            Some("private") => Some(ms::PRIVATE),
+            Some("rprivate") => Some(ms::PRIVATE | ms::REC),
+            Some("unbindable") => Some(ms::UNBINDABLE),
+            Some("runbindable") => Some(ms::UNBINDABLE | ms::REC),
+            Some(other) => {
+                let message = format!("linux.rootfsPropagation: unknown value {other:?}");
+                return Err(Error::new(ErrorKind::InvalidConfig, message));
+            }
+        })
+    }
+}
+
+/// The rootfs on the host: root.path, absolute or relative to the bundle, without symlinks in it.
+pub(crate) fn path(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
+    let missing = || Error::new(ErrorKind::InvalidConfig, "root.path: must be set");
+    let path = bundle.join(spec.root().as_ref().ok_or_else(missing)?.path());
+    let real = path.canonicalize().map_err(|error| {
+        let message = format!("root.path ({}): find it", path.display());
+        Error::new(ErrorKind::InvalidConfig, message).with_source(error)
+    })?;
+    if !real.is_dir() {
+        let message = format!("root.path ({}): must be a directory", real.display());
+        return Err(Error::new(ErrorKind::InvalidConfig, message));
+    }
+    Ok(real)
+}
+
+/// A change of attributes without a mapping of ids.
+fn attributes(slot: Slot, recursive: bool, set: u64, clear: u64, propagation: u64) -> Step<'static> {
+    Step::Attributes { slot, recursive, set, clear, propagation, user_namespace: NO_SLOT }
+}

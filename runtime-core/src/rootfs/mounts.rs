@@ -1,0 +1,243 @@
+//! `mounts`, config.md "Mounts".
+
+use super::{
+    Rootfs, attributes, cgroup_mount,
+    options::{self, MountOptions},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    cgroup::View,
+    namespace::flag,
+    plan::{Place, Program, path_text, text},
+};
+use corten_init::{
+    step::{Slot, Step},
+    wire::{Text, Texts},
+};
+use oci_spec::runtime::Mount;
+use std::{
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+/// File systems whose state belongs to a namespace and not to the mount: read-only is an attribute of the mount alone.
+const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"];
+
+/// One entry of `mounts`, its options understood.
+pub(super) struct Entry<'a> {
+    pub(super) place: Place,
+    pub(super) mount: &'a Mount,
+    pub(super) options: MountOptions,
+    /// The destination, absolute: older specifications allowed it to be relative to the root.
+    pub(super) target: PathBuf,
+}
+
+impl<'a> Entry<'a> {
+    fn new(index: usize, mount: &'a Mount) -> Result<Self> {
+        let place = Place::Item("mounts", index);
+        let list = mount.options().as_deref().unwrap_or_default();
+        let options =
+            options::parse(list, mount.typ().as_deref().unwrap_or_default()).map_err(|(option, why)| {
+                Error::new(ErrorKind::InvalidConfig, format!("mounts[{index}].options[{option}]: {why}"))
+            })?;
+        let target = Path::new("/").join(mount.destination());
+        Ok(Self { place, mount, options, target })
+    }
+
+    pub(super) fn target(&self) -> Text<'_> {
+        path_text(&self.target)
+    }
+
+    fn kind(&self) -> &str {
+        self.mount.typ().as_deref().unwrap_or_default()
+    }
+
+    fn error(&self, kind: ErrorKind, why: &str) -> Error {
+        Error::new(kind, format!("{}: {why}", self.place.describe(None)))
+    }
+
+    /// What a bind mount binds, on the host.
+    fn source(&self, bundle: &Path) -> Result<PathBuf> {
+        match self.mount.source() {
+            Some(source) if !source.as_os_str().is_empty() => Ok(bundle.join(source)),
+            _ => Err(self.error(ErrorKind::InvalidConfig, "source: a bind mount must have one")),
+        }
+    }
+}
+
+fn entries<'a>(rootfs: &Rootfs<'a>) -> Result<Vec<Entry<'a>>> {
+    let list = rootfs.spec.mounts().as_deref().unwrap_or_default();
+    list.iter().enumerate().map(|(index, mount)| Entry::new(index, mount)).collect()
+}
+
+/// Plans the clones of bind sources that the container's root may not be able to reach.
+pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
+    for entry in entries(rootfs)? {
+        let Some(bind) = entry.options.bind.filter(|_| !entry.options.remount) else { continue };
+        let slot = program.slot()?;
+        let source = entry.source(rootfs.bundle)?;
+        plan_clone(&entry, program, slot, &source, bind.recursive);
+        // In the host's namespace the clone shares with the host; in the container's it must only receive.
+        if rootfs.propagation()?.is_none_or(|flags| flags & super::ms::SHARED == 0) {
+            program.step(entry.place, &attributes(slot, true, 0, 0, super::ms::SLAVE));
+        }
+        if let Place::Item(list, index) = entry.place {
+            rootfs.early.0.insert((list, index), slot);
+        }
+    }
+    Ok(())
+}
+
+/// Plans all mounts in their order.
+pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) -> Result<()> {
+    for entry in entries(rootfs)? {
+        if entry.options.idmap.is_some() || entry.mount.uid_mappings().is_some() {
+            return Err(entry.error(ErrorKind::Unsupported, "id-mapped mounts are not supported yet"));
+        }
+        if entry.options.remount {
+            plan_remount(rootfs, &entry, program);
+        } else if entry.options.bind.is_some() {
+            plan_bind(rootfs, &entry, program)?;
+        } else {
+            match entry.kind() {
+                "cgroup" | "cgroup2" => cgroup_mount::plan(rootfs, &entry, program, view)?,
+                "proc" if rootfs.in_user_namespace() && rootfs.own & flag::PID == 0 => {
+                    plan_host_tree(rootfs, &entry, program, "/proc")?;
+                }
+                "sysfs" if rootfs.in_user_namespace() && rootfs.own & flag::NETWORK == 0 => {
+                    plan_host_tree(rootfs, &entry, program, "/sys")?;
+                }
+                "" => return Err(entry.error(ErrorKind::InvalidConfig, "type: must be set")),
+                _ => plan_filesystem(rootfs, &entry, program)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A new file system.
+pub(super) fn plan_filesystem(
+    rootfs: &mut Rootfs<'_>,
+    entry: &Entry<'_>,
+    program: &mut Program,
+) -> Result<()> {
+    let slot = program.slot()?;
+    let kind = entry.kind();
+    let of_kernel = KERNEL_FILESYSTEMS.contains(&kind);
+    // What other mounts or devices will be made upon becomes read-only when they are there.
+    let late = kind == "tmpfs" || entry.target == Path::new("/dev");
+    let read_only = entry.options.set & libc::MOUNT_ATTR_RDONLY != 0;
+    let set = if late { entry.options.set & !libc::MOUNT_ATTR_RDONLY } else { entry.options.set };
+    let flags = entry.options.superblock_flags.iter().filter(|flag| **flag != "ro" || !of_kernel && !late);
+    let data = entry.options.data.iter().map(|(key, value)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.clone(),
+    });
+    let texts: Vec<String> = flags.map(|flag| (*flag).to_owned()).chain(data).collect();
+    let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    let source = entry.mount.source().as_deref().unwrap_or(Path::new(kind));
+    let step = Step::NewFilesystem {
+        slot,
+        kind: text(kind),
+        source: path_text(source),
+        options: Texts::Given(&texts),
+        attributes: set,
+    };
+    program.step(entry.place, &step);
+    let root = rootfs.slots.root;
+    if entry.options.tmpcopyup {
+        program.step(entry.place, &Step::CopyUp { slot, target: entry.target(), root });
+    } else if kind == "tmpfs" && !entry.options.data.iter().any(|(key, _)| key == "mode") {
+        program.step(entry.place, &Step::InheritMode { slot, target: entry.target(), root });
+    }
+    plan_attach(rootfs, entry, program, slot, if matches!(kind, "proc" | "sysfs") { 2 } else { 0 });
+    if late && read_only {
+        rootfs.read_only_at_last.push((entry.place, slot));
+    } else {
+        program.step(entry.place, &Step::Release { slot });
+    }
+    Ok(())
+}
+
+/// A bind mount.
+fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<()> {
+    let source = entry.source(rootfs.bundle)?;
+    let root = rootfs.slots.root;
+    if entry.options.copy_symlink
+        && let Ok(points_to) = fs::read_link(&source)
+    {
+        let points_to = Text(points_to.as_os_str().as_bytes());
+        let step = Step::Symlink { root, points_to, target: entry.target(), replace: false };
+        program.step(entry.place, &step);
+        return Ok(());
+    }
+    let recursive = entry.options.bind.is_some_and(|bind| bind.recursive);
+    let slot = match rootfs.early.find(entry.place) {
+        Some(slot) => slot,
+        None => {
+            let slot = program.slot()?;
+            plan_clone(entry, program, slot, &source, recursive);
+            slot
+        }
+    };
+    let options = &entry.options;
+    if options.set | options.clear != 0 {
+        program.step(entry.place, &attributes(slot, false, options.set, options.clear, 0));
+    }
+    if options.recursive_set | options.recursive_clear != 0 {
+        program.step(entry.place, &attributes(slot, true, options.recursive_set, options.recursive_clear, 0));
+    }
+    plan_attach(rootfs, entry, program, slot, u8::from(options.dest_nofollow));
+    program.step(entry.place, &Step::Release { slot });
+    Ok(())
+}
+
+fn plan_clone(entry: &Entry<'_>, program: &mut Program, slot: Slot, source: &Path, recursive: bool) {
+    let no_follow = entry.options.src_nofollow;
+    program.step(entry.place, &Step::Clone { slot, path: path_text(source), recursive, no_follow });
+}
+
+/// The host's tree where the kernel lets a user namespace mount no new one: it owns no pid, or no network, namespace.
+fn plan_host_tree(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program, path: &str) -> Result<()> {
+    let slot = program.slot()?;
+    program.step(entry.place, &Step::Clone { slot, path: text(path), recursive: true, no_follow: true });
+    if entry.options.set != 0 {
+        program.step(entry.place, &attributes(slot, false, entry.options.set, 0, 0));
+    }
+    plan_attach(rootfs, entry, program, slot, 2);
+    program.step(entry.place, &Step::Release { slot });
+    Ok(())
+}
+
+/// Attaches a mount and sets its propagation: one that is attached beneath a shared mount becomes shared itself.
+pub(super) fn plan_attach(
+    rootfs: &Rootfs<'_>,
+    entry: &Entry<'_>,
+    program: &mut Program,
+    slot: Slot,
+    strictness: u8,
+) {
+    let root = rootfs.slots.root;
+    program.step(entry.place, &Step::Attach { slot, target: entry.target(), strictness, root });
+    for change in &entry.options.propagation {
+        program.step(entry.place, &attributes(slot, change.recursive, 0, 0, change.kind));
+    }
+}
+
+/// A change of the mount that is at the destination.
+fn plan_remount(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) {
+    let options = &entry.options;
+    let root = rootfs.slots.root;
+    let mut step = |recursive, set, clear, propagation| {
+        let target = entry.target();
+        program.step(entry.place, &Step::Remount { root, target, recursive, set, clear, propagation });
+    };
+    step(false, options.set, options.clear, 0);
+    if options.recursive_set | options.recursive_clear != 0 {
+        step(true, options.recursive_set, options.recursive_clear, 0);
+    }
+    for change in &options.propagation {
+        step(change.recursive, 0, 0, change.kind);
+    }
+}

@@ -1,0 +1,74 @@
+//! What profiles can say, as `features` tells it.
+
+use super::{Error, tables::Abi};
+use oci_spec::runtime::Arch;
+
+/// The actions that a profile can name.
+pub const ACTIONS: [&str; 9] = [
+    "SCMP_ACT_ALLOW",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_NOTIFY",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_TRAP",
+];
+
+/// The comparisons of arguments that a profile can name.
+pub const OPERATORS: [&str; 7] = [
+    "SCMP_CMP_EQ",
+    "SCMP_CMP_GE",
+    "SCMP_CMP_GT",
+    "SCMP_CMP_LE",
+    "SCMP_CMP_LT",
+    "SCMP_CMP_MASKED_EQ",
+    "SCMP_CMP_NE",
+];
+
+/// The architectures that filters are built for. Others of the specification may be named: no kernel of this host can
+/// make their calls, so nothing is to be built for them.
+pub const ARCHITECTURES: [&str; 5] =
+    ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"];
+
+pub(super) const TSYNC: u32 = 1 << 0;
+pub(super) const LOG: u32 = 1 << 1;
+pub(super) const SPEC_ALLOW: u32 = 1 << 2;
+pub(super) const NEW_LISTENER: u32 = 1 << 3;
+pub(super) const TSYNC_ESRCH: u32 = 1 << 4;
+pub(super) const WAIT_KILLABLE_RECV: u32 = 1 << 5;
+
+/// The flags that a profile can name, and the bit of each for seccomp(2). All but the last (Linux 5.19) are in every
+/// kernel that Corten runs on.
+pub const FLAGS: [(&str, u32); 4] = [
+    ("SECCOMP_FILTER_FLAG_LOG", LOG),
+    ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", SPEC_ALLOW),
+    ("SECCOMP_FILTER_FLAG_TSYNC", TSYNC),
+    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", WAIT_KILLABLE_RECV),
+];
+
+/// The table's column for an architecture of the specification.
+pub(super) fn abi(architecture: Arch) -> Option<Abi> {
+    match architecture {
+        Arch::ScmpArchNative if cfg!(target_arch = "x86_64") => Some(Abi::X86_64),
+        Arch::ScmpArchNative if cfg!(target_arch = "aarch64") => Some(Abi::Aarch64),
+        Arch::ScmpArchX86_64 => Some(Abi::X86_64),
+        Arch::ScmpArchX86 => Some(Abi::X86),
+        Arch::ScmpArchX32 => Some(Abi::X32),
+        Arch::ScmpArchAarch64 => Some(Abi::Aarch64),
+        Arch::ScmpArchArm => Some(Abi::Arm),
+        _ => None,
+    }
+}
+
+/// The same for an architecture that Corten can run on.
+pub(super) fn host(architecture: Arch) -> Result<Abi, Error> {
+    match abi(architecture) {
+        Some(abi @ (Abi::X86_64 | Abi::Aarch64)) => Ok(abi),
+        _ if architecture == Arch::ScmpArchNative => {
+            Err(Error::Architecture(std::env::consts::ARCH.to_owned()))
+        }
+        _ => Err(Error::Architecture(architecture.to_string())),
+    }
+}

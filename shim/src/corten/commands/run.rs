@@ -1,0 +1,56 @@
+//! `corten run`
+
+use super::{Host, births};
+use crate::{
+    cli::Args,
+    failure::Failure,
+    foreground::{self, Attended, Signals},
+    terminal,
+};
+use runtime_core::{Console, Container};
+
+pub(super) fn run(args: &Args, host: &Host) -> Result<u8, Failure> {
+    let done = if args.flags.is_on("detach") { detached(args, host) } else { in_foreground(args, host) };
+    done.map_err(|failure| failure.of("run"))
+}
+
+fn detached(args: &Args, host: &Host) -> Result<u8, Failure> {
+    births::builder(args, host, args.id()?)?.console(births::console(&args.flags, Console::None)).run()?;
+    Ok(0)
+}
+
+fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
+    let builder =
+        births::builder(args, host, args.id()?)?.console(births::console(&args.flags, Console::Return));
+    if !args.flags.is_on("no-subreaper") {
+        foreground::become_subreaper()?;
+    }
+    let signals = Signals::hold()?;
+    // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until the size is set.
+    let sized = terminal::size().is_some();
+    let mut container = if sized { builder.create()? } else { builder.run()? };
+    let status = attend(&mut container, &signals, sized);
+    if status.is_err() || !args.flags.is_on("keep") {
+        container.delete(true)?;
+    }
+    status
+}
+
+/// Attends the container's process until its end, and answers the status that a shell would.
+fn attend(container: &mut Container, signals: &Signals, start: bool) -> Result<u8, Failure> {
+    let terminal = container.take_terminal();
+    if let Some(master) = &terminal {
+        terminal::fit(master);
+    }
+    if start {
+        container.start()?;
+    }
+    let kill = |signal| container.kill(signal);
+    let pid = container.pid().unwrap_or_default();
+    let pidfd = container
+        .pidfd()
+        .ok_or_else(|| Failure::usage("the container's process is not a child of this one"))?;
+    foreground::attend(Attended { pid, pidfd, kill: &kill, terminal }, signals)?;
+    let status = container.wait()?;
+    Ok(u8::try_from(status.shell_code()).unwrap_or(u8::MAX))
+}

@@ -1,0 +1,91 @@
+//! `corten update`
+
+use super::{Host, select};
+use crate::{
+    cli::{Args, Given, values},
+    failure::Failure,
+};
+use runtime_core::{
+    Error, config,
+    oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
+};
+use std::{fs::File, io::Read, path::Path};
+
+pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
+    let resources = match args.flags.path("resources") {
+        Some(path) => from_file(&path)?,
+        None => from_flags(&args.flags)?,
+    };
+    Ok(select::one(args, host)?.update(&resources)?)
+}
+
+/// The limits in the file that `--resources` names; `-` is standard input.
+fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
+    let mut text = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(config::MAX_SIZE).read_to_end(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(config::MAX_SIZE).read_to_end(&mut text))
+    };
+    read.map_err(|error| Failure::io(format!("--resources: read {}", path.display()), error))?;
+    Ok(config::load_resources(&text, path).map_err(Error::from)?)
+}
+
+/// The limits as the flags give them. What is not given stays as it is.
+fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
+    refuse_or_ignore(flags)?;
+    let mut resources = LinuxResources::default();
+    resources.set_memory(Some(memory(flags)?).filter(|memory| *memory != LinuxMemory::default()));
+    resources.set_cpu(Some(cpu(flags)?).filter(|cpu| *cpu != LinuxCpu::default()));
+    if let Some(limit) = flags.read("pids-limit", values::signed)? {
+        let mut pids = LinuxPids::default();
+        pids.set_limit(limit);
+        resources.set_pids(Some(pids));
+    }
+    if let Some(weight) = flags.number("blkio-weight")? {
+        let mut block_io = LinuxBlockIo::default();
+        block_io.set_weight(Some(weight));
+        resources.set_block_io(Some(block_io));
+    }
+    if resources == LinuxResources::default() {
+        return Err(Failure::usage("update needs a limit to change; see corten update --help"));
+    }
+    Ok(resources)
+}
+
+fn memory(flags: &Given) -> Result<LinuxMemory, Failure> {
+    let mut memory = LinuxMemory::default();
+    memory.set_limit(flags.read("memory", values::size)?);
+    memory.set_reservation(flags.read("memory-reservation", values::size)?);
+    memory.set_swap(flags.read("memory-swap", values::size)?);
+    Ok(memory)
+}
+
+fn cpu(flags: &Given) -> Result<LinuxCpu, Failure> {
+    let list = |flag| Ok::<_, Failure>(flags.text(flag)?.filter(|list| !list.is_empty()).map(str::to_owned));
+    let mut cpu = LinuxCpu::default();
+    cpu.set_period(flags.number("cpu-period")?);
+    cpu.set_quota(flags.read("cpu-quota", values::signed)?);
+    cpu.set_burst(flags.number("cpu-burst")?);
+    cpu.set_shares(flags.number("cpu-share")?);
+    cpu.set_idle(flags.read("cpu-idle", values::signed)?);
+    cpu.set_realtime_period(flags.number("cpu-rt-period")?);
+    cpu.set_realtime_runtime(flags.read("cpu-rt-runtime", values::signed)?);
+    cpu.set_cpus(list("cpuset-cpus")?);
+    cpu.set_mems(list("cpuset-mems")?);
+    Ok(cpu)
+}
+
+fn refuse_or_ignore(flags: &Given) -> Result<(), Failure> {
+    for unsupported in ["l3-cache-schema", "mem-bw-schema"] {
+        if flags.text(unsupported)?.is_some_and(|text| !text.is_empty()) {
+            return Err(Failure::usage(format!("--{unsupported}: not supported yet")));
+        }
+    }
+    for ignored in ["kernel-memory", "kernel-memory-tcp"] {
+        if flags.read(ignored, values::size)?.is_some() {
+            log::warn!("--{ignored} is ignored: the kernel has no such limit any more");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Standard output: written at once, and without complaint where nobody reads it.
+
+use crate::failure::Failure;
+use serde::Serialize;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+/// Writes `text` to standard output. A reader that has gone (`corten list | head -1`) is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::io("write to standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes `value` as JSON on one line.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text =
+        serde_json::to_string(value).map_err(|error| Failure::usage(format!("write JSON: {error}")))?;
+    print(&(text + "\n"))
+}
+
+/// Writes `value` as JSON for people.
+pub(crate) fn print_pretty_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::usage(format!("write JSON: {error}")))?;
+    print(&(text + "\n"))
+}
+
+/// Whether `stream` may be written to in colour: a terminal, and the user has not said NO_COLOR (no-color.org).
+pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// What the value of a `--format` flag asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+impl Format {
+    /// Reads the value of a `--format` flag.
+    pub(crate) fn read(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "table" | "" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            _ => Err("invalid format option, table or json is wanted"),
+        }
+    }
+}
+
+/// Lines of columns that stand below each other, as runc prints them: at least 12 wide, 3 apart.
+pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let mut widths = [12; COLUMNS];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count() + 3);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let rows = [["ID", "BUNDLE"], ["a", "/very/long/path"], ["containers-id", "/"]]
+            .map(|row| row.map(str::to_owned));
+        let lines = "ID              BUNDLE\na               /very/long/path\ncontainers-id   /\n";
+        assert_eq!(table(&rows), lines);
+    }
+}

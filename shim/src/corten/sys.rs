@@ -1,0 +1,81 @@
+//! The only unsafe code of this binary: what nix has no safe call for.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+/// Where the C library's start hands over. It does what of the standard library's start is needed here: descriptors 0
+/// to 2 are open, so that nothing else gets their numbers, and a reader that has gone is an error, not a signal.
+#[cfg(not(test))]
+// SAFETY: a program has one `main`, and this is its type in C but for the arguments, which std has got already.
+#[unsafe(no_mangle)]
+extern "C" fn main() -> libc::c_int {
+    for fd in 0..=2 {
+        // SAFETY: F_GETFD of any number is harmless; open(2) gets a string that ends with NUL.
+        let closed = unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0;
+        // SAFETY: as above. The lowest free number is what it gets.
+        if closed && unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } != fd {
+            return 1;
+        }
+    }
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    crate::corten().into()
+}
+
+/// A terminal's size, TIOCGWINSZ of ioctl_tty(2).
+#[derive(Clone, Copy)]
+pub(crate) struct WindowSize(libc::winsize);
+
+impl WindowSize {
+    /// The size of the terminal `fd`, or nothing where it is none or has no size.
+    pub(crate) fn of(fd: impl AsFd) -> Option<Self> {
+        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the descriptor is open while it is borrowed, and `size` is what TIOCGWINSZ fills in.
+        let answer = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+        (answer == 0 && (size.ws_row, size.ws_col) != (0, 0)).then_some(Self(size))
+    }
+
+    /// Makes the terminal `fd` this large. What runs in it gets SIGWINCH if that is a change.
+    pub(crate) fn set(&self, fd: impl AsFd) {
+        // SAFETY: the descriptor is open while it is borrowed, and TIOCSWINSZ only reads the size.
+        unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const self.0) };
+    }
+
+    /// Rows and columns.
+    pub(crate) fn cells(&self) -> (u16, u16) {
+        (self.0.ws_row, self.0.ws_col)
+    }
+}
+
+/// Takes the status of every child that has ended, up to `main`, whose status its owner takes.
+pub(crate) fn reap_orphans(main: i32) {
+    loop {
+        // SAFETY: an all-zero siginfo_t is a valid one.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: waitid fills in `info`, or leaves it as it is where no child has ended.
+        let answer = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
+        // SAFETY: after a successful waitid the pid is there, 0 where no child has ended.
+        let pid = unsafe { info.si_pid() };
+        if answer != 0 || pid == 0 || pid == main {
+            return;
+        }
+        // SAFETY: a null status is allowed; the child has ended, so this does not wait.
+        if unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) } < 0 {
+            return;
+        }
+    }
+}
+
+/// Whether descriptor `fd` was open when this program began: one that it opened itself is close-on-exec.
+pub(crate) fn is_inherited(fd: RawFd) -> bool {
+    // SAFETY: F_GETFD of any number is harmless.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
+}
+
+/// Standard input and output, which std's own handles would buffer.
+pub(crate) fn standard(fd: RawFd) -> BorrowedFd<'static> {
+    debug_assert!((0..=2).contains(&fd));
+    // SAFETY: 0, 1 and 2 are never closed by this program, and std opens those that were closed at its start.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}

@@ -1,0 +1,83 @@
+//! The command line.
+
+use crate::{
+    cases,
+    harness::{Cgroups, Format, Options, conformance, read_known, wanted},
+};
+use lexopt::{Arg, Parser, ValueExt};
+use std::{collections::BTreeMap, error::Error, thread};
+
+const HELP: &str = "\
+spec-tests conformance --runtime PATH [options]
+
+  --runtime PATH         the runtime to try: any binary with runc's command line
+  --filter TEXT          only cases whose name or clause holds TEXT; may be repeated
+  --list                 print the cases and their clauses, and try none
+  --cgroup v1|v2|host    mount cgroups that way for the runtime, in a private mount namespace (default: host)
+  --format text|tap|json|junit
+  --output FILE          write the report there, and the text form on standard output
+  --jobs N               how many cases at a time (default: the processors)
+  --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
+
+It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
+";
+
+/// Does what the command line asks; false when a case failed.
+pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
+    let mut parser = Parser::from_env();
+    let mut verb = None;
+    let mut list = false;
+    let mut options = Options {
+        runtime: "".into(),
+        filter: Vec::new(),
+        cgroups: None,
+        format: Format::Text,
+        output: None,
+        jobs: thread::available_parallelism().map_or(2, usize::from),
+        known: BTreeMap::new(),
+    };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => {
+                print!("{HELP}");
+                return Ok(true);
+            }
+            Arg::Long("runtime") => options.runtime = parser.value()?.into(),
+            Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("list") => list = true,
+            Arg::Long("cgroup") => options.cgroups = cgroups(&parser.value()?.string()?)?,
+            Arg::Long("format") => {
+                let name = parser.value()?.string()?;
+                options.format = Format::parse(&name).ok_or_else(|| format!("no format {name:?}"))?;
+            }
+            Arg::Long("output") => options.output = Some(parser.value()?.into()),
+            Arg::Long("jobs") => options.jobs = parser.value()?.parse()?,
+            Arg::Long("known") => options.known = read_known(parser.value()?.as_ref())?,
+            Arg::Value(value) if verb.is_none() => verb = Some(value.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if verb.as_deref() != Some("conformance") {
+        return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());
+    }
+    let suite = cases::all();
+    if list {
+        for case in suite.cases.iter().filter(|case| wanted(case, &options.filter)) {
+            println!("{} [{} {}]", case.name, case.level, case.clause);
+        }
+        return Ok(true);
+    }
+    if options.runtime.as_os_str().is_empty() {
+        return Err("--runtime PATH is needed".into());
+    }
+    Ok(conformance(&suite, &options)?)
+}
+
+fn cgroups(name: &str) -> Result<Option<Cgroups>, String> {
+    match name {
+        "v1" => Ok(Some(Cgroups::V1)),
+        "v2" => Ok(Some(Cgroups::V2)),
+        "host" => Ok(None),
+        _ => Err(format!("--cgroup {name:?}: v1, v2 or host")),
+    }
+}

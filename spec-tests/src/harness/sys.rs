@@ -1,0 +1,84 @@
+//! What the suite needs past nix's safe calls. All `unsafe` of the suite's own side is here.
+
+use nix::sys::{
+    signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+    socket::{ControlMessageOwned, MsgFlags, recvmsg},
+};
+use std::{
+    io::{self, IoSliceMut},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn on_signal(_: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+/// From now on SIGINT and SIGTERM only set a flag, so that the suite can tidy up.
+pub(crate) fn catch_interrupts() -> io::Result<()> {
+    let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        // SAFETY: the handler only stores to an atomic, which is safe at any point.
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
+/// Whether SIGINT or SIGTERM came.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// The message and the descriptors that one recvmsg(2) on `stream` gives.
+pub(crate) fn receive(stream: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+    let mut bytes = vec![0u8; 16384];
+    let mut space = nix::cmsg_space!([i32; 8]);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let message =
+        recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut descriptors = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(list) = control {
+            // SAFETY: the kernel has just made these descriptors for this process; nothing else owns them.
+            descriptors.extend(list.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    let count = message.bytes;
+    bytes.truncate(count);
+    Ok((bytes, descriptors))
+}
+
+/// Makes `command` start with `descriptor` open at number `at`, as a careless engine would leave it.
+pub(crate) fn leave_open(command: &mut Command, descriptor: &OwnedFd, at: i32) -> io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    // Far from the numbers that are asked for: none of them takes the place of another's source.
+    let high = nix::fcntl::fcntl(descriptor, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(100))?;
+    // SAFETY: the kernel has just made this descriptor for this process; nothing else owns it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(high) };
+    let body = move || {
+        // SAFETY: dup2 takes two numbers; `descriptor` is owned by this closure and open.
+        match unsafe { libc::dup2(descriptor.as_raw_fd(), at) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: between fork and exec the closure calls dup2 alone, which is async-signal-safe.
+    unsafe { command.pre_exec(body) };
+    Ok(())
+}
+
+/// The size of the terminal whose master end is `fd` is set to `columns` and `rows`.
+pub(crate) fn resize(fd: &OwnedFd, columns: u16, rows: u16) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCSWINSZ reads one `winsize`, which `size` is.
+    match unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
