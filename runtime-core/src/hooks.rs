@@ -110,7 +110,7 @@ pub(crate) fn failure(kind: Kind, index: usize, why: &str) -> Error {
 }
 
 /// A file of memory with `content`, to be read from its start.
-pub(crate) fn memory_file(name: &str, content: &[u8]) -> Result<File> {
+fn memory_file(name: &str, content: &[u8]) -> Result<File> {
     let fd = nix::sys::memfd::memfd_create(name, nix::sys::memfd::MFdFlags::MFD_CLOEXEC)
         .map_err(|errno| Error::io("memfd_create", errno))?;
     let mut file = File::from(fd);
@@ -119,7 +119,7 @@ pub(crate) fn memory_file(name: &str, content: &[u8]) -> Result<File> {
 }
 
 /// Puts `content` into a file of memory.
-pub(crate) fn fill(file: &mut File, content: &[u8]) -> Result<()> {
+fn fill(file: &mut File, content: &[u8]) -> Result<()> {
     file.write_all(content)
         .and_then(|()| file.rewind())
         .map_err(|error| Error::io("write a memory file", error))
@@ -194,7 +194,7 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// What a hook printed, for the error: one line.
-pub(crate) fn said(output: &mut File) -> String {
+fn said(output: &mut File) -> String {
     let mut text = Vec::new();
     let read = output.rewind().and_then(|()| output.take(OUTPUT_SHOWN as u64).read_to_end(&mut text));
     let text = String::from_utf8_lossy(&text).trim().replace('\n', "; ");
@@ -207,10 +207,10 @@ pub(crate) fn said(output: &mut File) -> String {
 /// The files that hooks inside the container's namespaces use, in slots of the plan.
 pub(crate) struct Inside {
     /// The state of a container that is being created, and of one that is created.
-    pub(crate) creating: File,
-    pub(crate) created: File,
+    creating: File,
+    created: File,
     /// What they print.
-    pub(crate) output: File,
+    output: File,
     slots: [Slot; 3],
 }
 
@@ -231,9 +231,20 @@ impl Inside {
         Ok(Some(Self { creating, created, output, slots: [first, second, third] }))
     }
 
-    /// The first of the slots; the others follow it.
-    pub(crate) fn slots(&self) -> [Slot; 3] {
-        self.slots
+    /// Puts the states where the hooks will read them.
+    pub(crate) fn fill(&mut self, creating: &[u8], created: &[u8]) -> Result<()> {
+        fill(&mut self.creating, creating)?;
+        fill(&mut self.created, created)
+    }
+
+    /// The error of a hook with what it printed.
+    pub(crate) fn explain(&mut self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Hook => {
+                Error::new(ErrorKind::Hook, format!("{}{}", error.report(), said(&mut self.output)))
+            }
+            _ => error,
+        }
     }
 
     /// Plans the hooks of `kind`. Without an environment of its own a hook gets `environment`.

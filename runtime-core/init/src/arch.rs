@@ -16,7 +16,7 @@ pub unsafe fn syscall(number: usize, a: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the kernel clobbers rcx, r11 and rax only; the caller answers for the arguments.
     unsafe {
-        asm!("syscall", inlateout("rax") number as isize => result,
+        asm!("syscall", inlateout("rax") number.cast_signed() => result,
             in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3], in("r8") a[4], in("r9") a[5],
             lateout("rcx") _, lateout("r11") _, options(nostack));
     }
@@ -33,7 +33,7 @@ pub unsafe fn syscall(number: usize, a: [usize; 6]) -> isize {
     let result: isize;
     // SAFETY: the kernel clobbers x0 only; the caller answers for the arguments.
     unsafe {
-        asm!("svc 0", in("x8") number, inlateout("x0") a[0] as isize => result,
+        asm!("svc 0", in("x8") number, inlateout("x0") a[0].cast_signed() => result,
             in("x1") a[1], in("x2") a[2], in("x3") a[3], in("x4") a[4], in("x5") a[5], options(nostack));
     }
     result

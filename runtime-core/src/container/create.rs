@@ -272,7 +272,7 @@ impl Making {
             relay,
         };
         let mut birth = Birth::begin(program, &clone)?;
-        let attend = Attend {
+        let mut attend = Attend {
             builder,
             spec: &spec,
             process: &process,
@@ -281,17 +281,21 @@ impl Making {
             await_cgroup,
             born_inside: born_inside.is_some(),
         };
-        self.attend(&attend, &mut birth, relay)?;
-        let terminal = ends.receive()?;
+        let mut ready = self.attend(&mut attend, &mut birth, relay);
         if until == Until::Running {
-            start::await_execution(&mut birth, &spec)?;
+            ready = ready.and_then(|()| start::await_execution(&mut birth, &spec));
         }
+        ready.map_err(|error| match &mut attend.hooks {
+            Some(inside) => inside.explain(error),
+            None => error,
+        })?;
+        let terminal = ends.receive()?;
         let (_, pidfd) = birth.finish()?;
         self.done(pidfd, terminal, until)
     }
 
     /// Does the parent's part of a birth, until the process is ready for its start.
-    fn attend(&mut self, attend: &Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
+    fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
         if !relay {
             self.adopt(attend, birth)?;
         }
@@ -336,14 +340,12 @@ impl Making {
         if attend.await_cgroup { birth.answer(Phase::Cgroup) } else { Ok(()) }
     }
 
-    fn run_hooks(&self, attend: &Attend<'_>, pid: i32) -> Result<()> {
+    fn run_hooks(&self, attend: &mut Attend<'_>, pid: i32) -> Result<()> {
         let all = attend.spec.hooks().as_ref();
         let state = |status| serde_json::to_vec(&self.record.state_of(status, Some(pid))).unwrap_or_default();
         let creating = state(Status::Creating);
-        if let Some(Inside { creating: file, created, .. }) = &attend.hooks {
-            let copy = |file: &std::fs::File| file.try_clone().map_err(|error| Error::io("dup", error));
-            hooks::fill(&mut copy(file)?, &creating)?;
-            hooks::fill(&mut copy(created)?, &state(Status::Created))?;
+        if let Some(inside) = &mut attend.hooks {
+            inside.fill(&creating, &state(Status::Created))?;
         }
         hooks::run(Kind::Prestart, all, &creating)?;
         hooks::run(Kind::CreateRuntime, all, &creating)

@@ -219,7 +219,10 @@ impl Container {
         let _lock = self.store.lock()?;
         match self.status()? {
             Status::Stopped => Err(self.wrong_state("cannot be updated", Status::Stopped)),
-            _ => Ok(self.record.cgroup.update(resources)?),
+            _ => {
+                crate::config::validate_resources(resources, "linux.resources")?;
+                Ok(self.record.cgroup.update(resources)?)
+            }
         }
     }
 

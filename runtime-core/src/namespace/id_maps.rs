@@ -45,19 +45,11 @@ impl IdMaps {
         geteuid().is_root() || self.needs_helper()
     }
 
-    /// The host's id of the container's user 0 and group 0.
-    pub(crate) fn host_root(&self) -> (u32, u32) {
-        let find = |mappings: &[LinuxIdMapping]| {
-            mappings.iter().find(|mapping| mapping.container_id() == 0).map_or(0, LinuxIdMapping::host_id)
-        };
-        (find(&self.uid), find(&self.gid))
-    }
-
     /// An unprivileged user may write one range of one id, its own.
     fn needs_helper(&self) -> bool {
         let own = |mappings: &[LinuxIdMapping], id: u32| matches!(mappings, [only] if only.size() == 1 && only.host_id() == id);
         let (uid, gid) = (geteuid(), getegid());
-        !uid.is_root() && !(own(&self.uid, uid.as_raw()) && own(&self.gid, gid.as_raw()))
+        !(uid.is_root() || own(&self.uid, uid.as_raw()) && own(&self.gid, gid.as_raw()))
     }
 }
 

@@ -177,18 +177,13 @@ impl<'a> Rootfs<'a> {
         let asked = self.spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref());
         Ok(match asked {
             None | Some("") => None,
-            Some("shared") => Some(ms::SHARED),
-            Some("rshared") => Some(ms::SHARED | ms::REC),
-            Some("slave") => Some(ms::SLAVE),
-            Some("rslave") => Some(ms::SLAVE | ms::REC),
-            Some("private") => Some(ms::PRIVATE),
-            Some("rprivate") => Some(ms::PRIVATE | ms::REC),
-            Some("unbindable") => Some(ms::UNBINDABLE),
-            Some("runbindable") => Some(ms::UNBINDABLE | ms::REC),
-            Some(other) => {
-                let message = format!("linux.rootfsPropagation: unknown value {other:?}");
-                return Err(Error::new(ErrorKind::InvalidConfig, message));
-            }
+            Some(name) => match options::propagation(name) {
+                Some(found) => Some(found.kind | if found.recursive { ms::REC } else { 0 }),
+                None => {
+                    let message = format!("linux.rootfsPropagation: unknown value {name:?}");
+                    return Err(Error::new(ErrorKind::InvalidConfig, message));
+                }
+            },
         })
     }
 }

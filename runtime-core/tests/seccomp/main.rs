@@ -15,7 +15,7 @@ use plain::Plain;
 use proptest::{prelude::*, test_runner::TestRunner};
 use runtime_core::{
     oci_spec,
-    seccomp::{Filter, Options, compile_for},
+    seccomp::{Error, Filter, MAX_INSTRUCTIONS, Options, compile_for},
 };
 use std::{
     cell::RefCell,
@@ -87,7 +87,13 @@ fn calls(plains: &[(Arch, Plain)]) -> Vec<Call> {
 }
 
 fn means_what_it_says(native: Arch, profile: &LinuxSeccomp) -> Result<(), TestCaseError> {
-    let filter = compile(native, profile);
+    let filter = match compile_for(native, profile, &Options::default()) {
+        Ok(filter) => filter,
+        // A few generated profiles are too large for the kernel.
+        Err(Error::TooLong(instructions)) if instructions > MAX_INSTRUCTIONS => return Ok(()),
+        Err(error) => return Err(TestCaseError::fail(error.to_string())),
+    };
+    interpreter::check(&filter.instructions).map_err(TestCaseError::fail)?;
     let plains = plains(profile);
     for call in calls(&plains) {
         let (verdict, _) = interpreter::run(&filter.instructions, &call);
