@@ -18,7 +18,7 @@
 //! is cloned without a copy of the program's memory and at once executes an init program of its own (`corten_init`).
 
 pub mod cgroup;
-pub mod config;
+mod config;
 mod container;
 mod error;
 mod fs;
@@ -33,6 +33,7 @@ mod signal;
 mod sys;
 
 pub use cgroup::{CgroupManager, Stats};
+pub use config::{load_process, load_resources};
 pub use container::{
     Console, Container, ContainerBuilder, ExitStatus, Plan, Process, ProcessBuilder, State, Status,
     default_root,

@@ -11,30 +11,26 @@ use std::{
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_path_to_error::Track;
 
-use super::{Error, repair, strict::Strict, tree::Tree};
+use super::{
+    Error, repair,
+    strict::{Strict, Trail},
+    tree::Tree,
+    validate_resources,
+};
 
 /// The largest configuration file that is read, in bytes. Arguments and environment together cannot be larger than 6
 /// MiB (execve(2)), so nothing that could run is turned away.
-pub const MAX_SIZE: u64 = 16 << 20;
+pub(super) const MAX_SIZE: u64 = 16 << 20;
 
 /// The longest message of the parser that is passed on: it quotes values, and those can be as large as the file.
 const MAX_MESSAGE: usize = 300;
 
-/// Reads and parses the config.json at `path`.
-///
-/// # Errors
-/// The file is missing, not a regular file, too large, not JSON, or a property has a wrong type.
-pub fn load(path: &Path) -> Result<Spec, Error> {
-    parse(&read(path)?, path)
-}
-
 /// Parses the bytes of a config.json; `file` is its name for the messages.
 ///
 /// # Errors
-/// As [`load`].
-pub fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
+/// They are not JSON, or a property has a wrong type.
+pub(crate) fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
     let mut spec = parse_as(bytes, file, repair::spec_lost_words, repair::spec)?;
     repair::drop_empty(&mut spec);
     Ok(spec)
@@ -43,7 +39,7 @@ pub fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
 /// Reads and parses the process.json at `path`, as `exec --process` takes it: config.json's `process` alone.
 ///
 /// # Errors
-/// As [`load`].
+/// The file is missing, not a regular file, too large, not JSON, or a property has a wrong type.
 pub fn load_process(path: &Path) -> Result<Process, Error> {
     let bytes = read(path)?;
     let mut process = parse_as(&bytes, path, repair::process_lost_words, repair::process)?;
@@ -54,12 +50,14 @@ pub fn load_process(path: &Path) -> Result<Process, Error> {
 /// Parses config.json's `linux.resources` alone, as `update --resources` takes it; `file` is its name for the messages.
 ///
 /// # Errors
-/// It is not JSON, or a property has a wrong type.
+/// It is not JSON, or a property has a wrong type or cannot be right.
 pub fn load_resources(bytes: &[u8], file: &Path) -> Result<LinuxResources, Error> {
-    parse_as(bytes, file, repair::resources_lost_words, repair::resources)
+    let resources = parse_as(bytes, file, repair::resources_lost_words, repair::resources)?;
+    validate_resources(&resources, "")?;
+    Ok(resources)
 }
 
-/// The bytes of a configuration file. Neither a FIFO nor a device can hold this up, nor a file that grows.
+/// The bytes of the configuration file at `path`. Neither a FIFO nor a device can hold this up, nor a file that grows.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |call| move |source: io::Error| Error::Read { path: path.to_owned(), call, source };
     let file = open(path).map_err(failed("open"))?;
@@ -86,46 +84,46 @@ fn parse_as<T: DeserializeOwned>(
     lost_words: fn(&T, &[u8]) -> bool,
     repair: fn(&mut Value),
 ) -> Result<T, Error> {
-    let message = match quickly(bytes) {
+    let first = match quickly(bytes, &Trail::default()) {
         Ok(parsed) if !lost_words(&parsed, bytes) => return Ok(parsed),
-        // Broken JSON: there is nothing to repair.
-        Err(error) if !error.is_data() => error.to_string(),
-        outcome => match reread(bytes, repair) {
-            Ok(parsed) => return Ok(parsed),
-            Err(error) => tell(&error, outcome.err()),
-        },
+        outcome => outcome.err(),
     };
-    Err(fault(file, message))
+    reread(bytes, repair, first).map_err(|message| fault(file, message))
 }
 
-fn quickly<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+fn quickly<T: DeserializeOwned>(bytes: &[u8], trail: &Trail) -> serde_json::Result<T> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let parsed = T::deserialize(Strict(&mut reader))?;
+    let parsed = T::deserialize(Strict(&mut reader, trail))?;
     reader.end()?;
     Ok(parsed)
 }
 
-fn reread<T: DeserializeOwned>(bytes: &[u8], repair: fn(&mut Value)) -> Result<T, PathError> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let Tree(mut tree) = serde_path_to_error::deserialize(&mut reader)?;
-    reader.end().map_err(|error| PathError::new(Track::new().path(), error))?;
+/// Parses what `bytes` are after their repair. `first` is what the quick way had to say of them: it knows the line and
+/// column, if the complaint is still the same.
+fn reread<T: DeserializeOwned>(
+    bytes: &[u8],
+    repair: fn(&mut Value),
+    first: Option<serde_json::Error>,
+) -> Result<T, String> {
+    let Tree(mut tree) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     repair(&mut tree);
-    serde_path_to_error::deserialize(Strict(tree))
+    // Written out again for the sake of size: to read the types from a tree takes as much code as to read them from text.
+    let repaired = serde_json::to_vec(&tree).map_err(|error| error.to_string())?;
+    let trail = Trail::default();
+    quickly(&repaired, &trail).map_err(|error| {
+        let error = error.to_string();
+        let message = without_position(&error);
+        let first = first.map(|first| first.to_string()).filter(|first| without_position(first) == message);
+        let message = first.as_deref().unwrap_or(message);
+        match trail.path(&tree).as_str() {
+            "" => message.to_owned(),
+            path => format!("{path}: {message}"),
+        }
+    })
 }
 
-type PathError = serde_path_to_error::Error<serde_json::Error>;
-
-/// The parser's message, led by its JSON path. The tree has no lines and columns any more; they are those of the quick
-/// way's complaint, if it is the same one and not about something that was repaired since.
-fn tell(error: &PathError, first: Option<serde_json::Error>) -> String {
-    let mut message = error.inner().to_string();
-    if let Some(first) = first.map(|first| first.to_string()).filter(|first| first.starts_with(&message)) {
-        message = first;
-    }
-    match error.path().to_string().as_str() {
-        path if error.inner().is_data() && path != "." => format!("{path}: {message}"),
-        _ => message,
-    }
+fn without_position(message: &str) -> &str {
+    message.rfind(" at line ").map_or(message, |end| &message[..end])
 }
 
 fn fault(file: &Path, mut message: String) -> Error {

@@ -1,27 +1,68 @@
 //! Nothing but an object is an object. serde's derived types also take a list for a struct, with the fields in their
 //! order, and with every one left out that has a default: `"linux": []` would be a container without a namespace.
-//! [`Strict`] wraps any deserializer and refuses that, all the way down.
+//! [`Strict`] wraps any deserializer and refuses that, all the way down. On the way back from an error it notes where
+//! in the document that was, which costs nothing as long as there is none.
 
-use std::fmt;
+use std::{cell::RefCell, fmt};
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
     value::StrDeserializer,
 };
+use serde_json::Value;
 
-/// A deserializer (and what it is made of) that takes objects for structs, and strings for enums, only.
-pub(super) struct Strict<T>(pub(super) T);
+/// The way to an error: at each level the number of the element or member, the innermost first.
+#[derive(Default)]
+pub(super) struct Trail(RefCell<Vec<usize>>);
+
+impl Trail {
+    fn note<T, E>(&self, number: usize, outcome: Result<T, E>) -> Result<T, E> {
+        if outcome.is_err() {
+            self.0.borrow_mut().push(number);
+        }
+        outcome
+    }
+
+    /// The JSON path of the error in `tree`, which has the same members in the same order as the document.
+    pub(super) fn path(&self, tree: &Value) -> String {
+        let mut path = String::new();
+        let mut at = tree;
+        for &number in self.0.borrow().iter().rev() {
+            match at {
+                Value::Array(elements) => {
+                    path.push_str(&format!("[{number}]"));
+                    at = elements.get(number).unwrap_or(&Value::Null);
+                }
+                Value::Object(members) => {
+                    let Some((name, member)) = members.iter().nth(number) else { break };
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(name);
+                    at = member;
+                }
+                _ => break,
+            }
+        }
+        path
+    }
+}
+
+/// A deserializer (or a seed of one) that takes objects for structs, and strings for enums, only.
+pub(super) struct Strict<'t, T>(pub(super) T, pub(super) &'t Trail);
 
 /// A visitor that makes everything beneath it strict too.
-struct Within<V> {
+struct Within<'t, V> {
     visitor: V,
+    trail: &'t Trail,
     is_struct: bool,
 }
 
-impl<V> Within<V> {
-    fn any(visitor: V) -> Self {
-        Self { visitor, is_struct: false }
-    }
+/// The elements of a list or the members of an object.
+struct Numbered<'t, A> {
+    inner: A,
+    trail: &'t Trail,
+    next: usize,
 }
 
 macro_rules! forward_scalars {
@@ -35,12 +76,12 @@ macro_rules! forward_scalars {
 macro_rules! forward_containers {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method(Within::any(visitor))
+            self.0.$method(Within { visitor, trail: self.1, is_struct: false })
         })*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     type Error = D::Error;
 
     forward_scalars! {
@@ -65,11 +106,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_newtype_struct(name, Within::any(visitor))
+        self.0.deserialize_newtype_struct(name, Within { visitor, trail: self.1, is_struct: false })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_tuple(len, Within::any(visitor))
+        self.0.deserialize_tuple(len, Within { visitor, trail: self.1, is_struct: false })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -78,7 +119,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_tuple_struct(name, len, Within::any(visitor))
+        self.0.deserialize_tuple_struct(name, len, Within { visitor, trail: self.1, is_struct: false })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -87,7 +128,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_struct(name, fields, Within { visitor, is_struct: true })
+        self.0.deserialize_struct(name, fields, Within { visitor, trail: self.1, is_struct: true })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -100,39 +141,43 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Strict(deserializer))
+        self.0.deserialize(Strict(deserializer, self.1))
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Numbered<'_, A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_element_seed(Strict(seed))
+        let element = self.inner.next_element_seed(Strict(seed, self.trail));
+        self.next += 1;
+        self.trail.note(self.next - 1, element)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.inner.size_hint()
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Numbered<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.0.next_key_seed(seed)
+        self.inner.next_key_seed(seed)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.0.next_value_seed(Strict(seed))
+        let member = self.inner.next_value_seed(Strict(seed, self.trail));
+        self.next += 1;
+        self.trail.note(self.next - 1, member)
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.0.size_hint()
+        self.inner.size_hint()
     }
 }
 
@@ -144,7 +189,7 @@ macro_rules! forward_visits {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Within<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,22 +211,22 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Within<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_some(Strict(deserializer))
+        self.visitor.visit_some(Strict(deserializer, self.trail))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_newtype_struct(Strict(deserializer))
+        self.visitor.visit_newtype_struct(Strict(deserializer, self.trail))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
         if self.is_struct {
             return Err(A::Error::invalid_type(Unexpected::Seq, &self.visitor));
         }
-        self.visitor.visit_seq(Strict(elements))
+        self.visitor.visit_seq(Numbered { inner: elements, trail: self.trail, next: 0 })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Strict(members))
+        self.visitor.visit_map(Numbered { inner: members, trail: self.trail, next: 0 })
     }
 }
 

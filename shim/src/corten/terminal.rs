@@ -79,9 +79,15 @@ pub(crate) fn fit(master: impl AsFd) {
     }
 }
 
+/// What a container's terminal should be like before its process uses it.
+pub(crate) fn make_ready(master: impl AsFd) {
+    fit(&master);
+    plain_lines_unless_shown(&master);
+}
+
 /// Lets the container's terminal end lines without a carriage return where its output goes to a file or a pipe. The
 /// caller's terminal is raw and needs them.
-pub(crate) fn plain_lines_unless_shown(master: impl AsFd) {
+fn plain_lines_unless_shown(master: impl AsFd) {
     if sys::standard(1).is_terminal() {
         return;
     }

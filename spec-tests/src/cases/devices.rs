@@ -23,7 +23,11 @@ pub(super) fn add(suite: &mut Suite) {
             b.probe(format!("stat:{path}"));
             let r = t.report(&b)?;
             let stat = r.probe(&format!("stat:{path}"))?;
-            check_eq!((&stat["type"], &stat["major"], &stat["minor"]), (&json!("c"), &json!(major), &json!(minor)), "{path}");
+            check_eq!(
+                (&stat["type"], &stat["major"], &stat["minor"]),
+                (&json!("c"), &json!(major), &json!(minor)),
+                "{path}"
+            );
             check_eq!(stat["mode"], 0o666, "mode of {path}");
             Ok(())
         });
@@ -44,9 +48,16 @@ pub(super) fn add(suite: &mut Suite) {
     });
     g.must("defaults-work", "Default Devices", |t| {
         let mut b = t.bundle()?;
-        b.probe("peek:/dev/zero").probe("peek:/dev/urandom").probe("peek:/dev/null").probe("write:/dev/full=x");
+        b.probe("peek:/dev/zero")
+            .probe("peek:/dev/urandom")
+            .probe("peek:/dev/null")
+            .probe("write:/dev/full=x");
         let r = t.report(&b)?;
-        check_eq!(r.probe("peek:/dev/zero")?["bytes"], json!([0, 0, 0, 0, 0, 0, 0, 0]), "what /dev/zero gives");
+        check_eq!(
+            r.probe("peek:/dev/zero")?["bytes"],
+            json!([0, 0, 0, 0, 0, 0, 0, 0]),
+            "what /dev/zero gives"
+        );
         check_eq!(r.probe("peek:/dev/null")?["count"], 0, "what /dev/null gives");
         r.probe("peek:/dev/urandom")?;
         check_eq!(r.error("write:/dev/full=x"), Some("ENOSPC"), "a write to /dev/full");
@@ -60,7 +71,9 @@ pub(super) fn add(suite: &mut Suite) {
         let device = json!({"path": "/dev/disk", "type": "b", "major": 7, "minor": 1});
         one(t, &device, "b", Some((7, 1))).map(drop)
     });
-    g.must("fifo", "devices.type: p", |t| one(t, &json!({"path": "/run/fifo", "type": "p"}), "p", None).map(drop));
+    g.must("fifo", "devices.type: p", |t| {
+        one(t, &json!({"path": "/run/fifo", "type": "p"}), "p", None).map(drop)
+    });
     g.must("unbuffered", "devices.type: u", |t| {
         let device = json!({"path": "/dev/u", "type": "u", "major": 1, "minor": 3});
         one(t, &device, "c", Some((1, 3))).map(drop)
@@ -74,7 +87,10 @@ pub(super) fn add(suite: &mut Suite) {
     g.must("mode-whatever-the-mask", "devices.fileMode", |t| {
         let mut b = t.bundle()?;
         b.config["process"]["user"]["umask"] = json!(0o077);
-        b.push("/linux/devices", json!({"path": "/dev/x", "type": "c", "major": 1, "minor": 5, "fileMode": 0o666}));
+        b.push(
+            "/linux/devices",
+            json!({"path": "/dev/x", "type": "c", "major": 1, "minor": 5, "fileMode": 0o666}),
+        );
         b.probe("stat:/dev/x");
         check_eq!(t.report(&b)?.probe("stat:/dev/x")?["mode"], 0o666, "mode");
         Ok(())
@@ -151,17 +167,21 @@ fn allowed(suite: &mut Suite) {
             opened(&t.report(&b)?, want)
         });
     }
-    g.must("allowed-hole-in-a-wildcard", "resources.devices: applied in the listed order, or an error", move |t| {
-        let mut b = fuse_bundle(t)?;
-        b.config["linux"]["resources"] = json!({"devices": [
-            deny, {"allow": true, "type": "c", "major": 10, "access": "rwm"}, fuse(false, "rwm"),
-        ]});
-        // Version 1 cannot express it.
-        match t.try_run(&b)? {
-            done if done.code() == 0 => opened(&crate::harness::parse(&done.stdout())?, [false; 3]),
-            done => done.refused().map(drop),
-        }
-    });
+    g.must(
+        "allowed-hole-in-a-wildcard",
+        "resources.devices: applied in the listed order, or an error",
+        move |t| {
+            let mut b = fuse_bundle(t)?;
+            b.config["linux"]["resources"] = json!({"devices": [
+                deny, {"allow": true, "type": "c", "major": 10, "access": "rwm"}, fuse(false, "rwm"),
+            ]});
+            // Version 1 cannot express it.
+            match t.try_run(&b)? {
+                done if done.code() == 0 => opened(&crate::harness::parse(&done.stdout())?, [false; 3]),
+                done => done.refused().map(drop),
+            }
+        },
+    );
     g.must("allowed-defaults-stay", "Default Devices: usable whatever the list says", |t| {
         let mut b = t.bundle()?;
         b.config["linux"]["resources"] = json!({"devices": [{"allow": false, "access": "rwm"}]});
@@ -185,8 +205,15 @@ fn fuse_bundle(t: &Test) -> Verdict<Bundle> {
     let mut b = t.bundle()?;
     b.directory("/srv")?;
     mknod(&b.inside(FUSE), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(10, 229))?;
-    nix::sys::stat::fchmodat(nix::fcntl::AT_FDCWD, &b.inside(FUSE), Mode::from_bits_truncate(0o666), FchmodatFlags::FollowSymlink)?;
-    b.probe(format!("open-to-read:{FUSE}")).probe(format!("open-to-write:{FUSE}")).probe(format!("open:{FUSE}"));
+    nix::sys::stat::fchmodat(
+        nix::fcntl::AT_FDCWD,
+        &b.inside(FUSE),
+        Mode::from_bits_truncate(0o666),
+        FchmodatFlags::FollowSymlink,
+    )?;
+    b.probe(format!("open-to-read:{FUSE}"))
+        .probe(format!("open-to-write:{FUSE}"))
+        .probe(format!("open:{FUSE}"));
     Ok(b)
 }
 

@@ -1,7 +1,13 @@
 //! The cases, a file per topic.
 
 mod capabilities;
+mod cgroups;
+mod config;
 mod devices;
+mod engines;
+mod errors;
+mod exec;
+mod features;
 mod hooks;
 mod lifecycle;
 mod mount_options;
@@ -12,6 +18,7 @@ mod process;
 mod rlimits;
 mod root;
 mod scheduling;
+mod seccomp;
 mod state;
 mod terminal;
 mod user;
@@ -32,6 +39,9 @@ pub(crate) fn all() -> Suite {
         mounts::add,
         mount_options::add,
         devices::add,
+        cgroups::add,
+        seccomp::add,
+        exec::add,
         paths::add,
         namespaces::add,
         user_namespaces::add,
@@ -39,8 +49,31 @@ pub(crate) fn all() -> Suite {
         lifecycle::add,
         state::add,
         hooks::add,
+        config::add,
+        errors::add,
+        features::add,
+        engines::add,
     ] {
         add(&mut suite);
     }
     suite
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_plain_and_unique() {
+        let suite = all();
+        let mut seen = BTreeSet::new();
+        for case in &suite.cases {
+            assert!(seen.insert(&case.name), "{} is there twice", case.name);
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+            assert!(case.name.chars().all(plain), "{} has odd letters", case.name);
+            assert!(case.name.starts_with(case.group) && case.name.split('/').count() == 2, "{}", case.name);
+        }
+        assert!(seen.len() >= 300, "{} cases", seen.len());
+    }
 }

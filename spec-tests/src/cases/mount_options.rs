@@ -146,7 +146,9 @@ pub(super) fn add(suite: &mut Suite) {
     g.may("tmpcopyup", "Linux mount options: tmpcopyup copies what the mount hides", |t| {
         let mut b = t.bundle()?;
         b.file("/data/deep/file", "of the image")?;
-        b.mount("/data", "tmpfs", "x", &["tmpcopyup"]).probe("read:/data/deep/file").probe("create:/data/new");
+        b.mount("/data", "tmpfs", "x", &["tmpcopyup"])
+            .probe("read:/data/deep/file")
+            .probe("create:/data/new");
         let r = t.report(&b)?;
         check_eq!(r.probe("read:/data/deep/file")?["text"], "of the image", "the copied file");
         r.probe("create:/data/new")?;
@@ -154,11 +156,15 @@ pub(super) fn add(suite: &mut Suite) {
         Ok(())
     });
     for option in ["idmap", "ridmap"] {
-        g.should(&format!("{option}-with-mappings"), "Linux mount options: idmap; mounts.uidMappings", move |t| {
-            idmap(t, option)
-        });
+        g.should(
+            &format!("{option}-with-mappings"),
+            "Linux mount options: idmap; mounts.uidMappings",
+            move |t| idmap(t, option),
+        );
     }
-    g.must("uid-mappings-alone-are-not-ignored", "mounts.uidMappings: an error if not supported", |t| idmap(t, "bind"));
+    g.must("uid-mappings-alone-are-not-ignored", "mounts.uidMappings: an error if not supported", |t| {
+        idmap(t, "bind")
+    });
     g.must("uid-without-gid-mappings-is-refused", "mounts.gidMappings: with uidMappings", |t| {
         let mut b = t.bundle()?;
         b.mount("/data", "none", "/usr", &["bind"]);
@@ -189,7 +195,8 @@ fn at_level(
 /// The mount has this word, or has it not where `-` leads; nothing is asked where there is none.
 fn shows(report: &serde_json::Value, at: &str, want: &str) -> Verdict {
     let mount = report.mount(at)?;
-    let words: Vec<&str> = ["options", "super", "propagation"].iter().flat_map(|key| strings(&mount[*key])).collect();
+    let words: Vec<&str> =
+        ["options", "super", "propagation"].iter().flat_map(|key| strings(&mount[*key])).collect();
     let has = |word: &str| match word {
         // Read-only of the mount, not of its file system alone.
         "rw" | "ro" => strings(&mount["options"]).contains(&word),
@@ -238,11 +245,14 @@ fn idmap(t: &Test, option: &str) -> Verdict {
     fs::write(source.join("file"), "")?;
     std::os::unix::fs::chown(source.join("file"), Some(5), Some(6))?;
     let options = if option == "ridmap" { vec!["rbind", option] } else { vec!["bind", option] };
-    b.push("/mounts", json!({
-        "destination": "/data", "type": "none", "source": source, "options": options,
-        "uidMappings": [{"containerID": 0, "hostID": 100, "size": 50}],
-        "gidMappings": [{"containerID": 0, "hostID": 200, "size": 50}],
-    }));
+    b.push(
+        "/mounts",
+        json!({
+            "destination": "/data", "type": "none", "source": source, "options": options,
+            "uidMappings": [{"containerID": 0, "hostID": 100, "size": 50}],
+            "gidMappings": [{"containerID": 0, "hostID": 200, "size": 50}],
+        }),
+    );
     b.probe("stat:/data/file");
     let done = t.try_run(&b)?;
     if option == "bind" && done.code() != 0 {

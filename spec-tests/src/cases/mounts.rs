@@ -3,13 +3,22 @@
 use crate::harness::{Bundle, MARK, Suite, Test, Verdict, View, check, check_eq, fail, strings};
 use nix::mount::{MsFlags, mount, umount};
 use serde_json::{Value, json};
-use std::{fs, os::unix::{fs::PermissionsExt, net::UnixListener}, path::PathBuf};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    path::PathBuf,
+};
 
 pub(super) fn add(suite: &mut Suite) {
     let mut g = suite.group("mounts", "config.md");
     g.must("order", "mounts: in the listed order", |t| {
         let mut b = t.bundle()?;
-        b.mount("/a", "tmpfs", "first", &[]).mount("/a/b", "tmpfs", "inner", &[]).mount("/c", "tmpfs", "one", &[]);
+        b.mount("/a", "tmpfs", "first", &[]).mount("/a/b", "tmpfs", "inner", &[]).mount(
+            "/c",
+            "tmpfs",
+            "one",
+            &[],
+        );
         b.mount("/c", "tmpfs", "two", &[]);
         let r = t.report(&b)?;
         check_eq!(r.mount("/a/b")?["source"], "inner", "what is mounted at /a/b");
@@ -39,17 +48,21 @@ pub(super) fn add(suite: &mut Suite) {
         b.mount("//a/./b/../c//", "tmpfs", "tmpfs", &[]);
         t.report(&b)?.mount("/a/c").map(drop)
     });
-    g.must("destination-through-a-symlink-stays-inside", "mounts.destination: path inside the container", |t| {
-        let mut b = t.bundle()?;
-        let outside = t.dir().join("outside");
-        fs::create_dir(&outside)?;
-        b.link("/link", &outside.to_string_lossy())?;
-        b.mount("/link/deep", "tmpfs", "tmpfs", &[]);
-        let done = t.try_run(&b)?;
-        check!(fs::read_dir(&outside)?.next().is_none(), "the mount point was made on the host");
-        // It may be refused; it must not leave the image.
-        if done.code() == 0 { Ok(()) } else { done.refused().map(drop) }
-    });
+    g.must(
+        "destination-through-a-symlink-stays-inside",
+        "mounts.destination: path inside the container",
+        |t| {
+            let mut b = t.bundle()?;
+            let outside = t.dir().join("outside");
+            fs::create_dir(&outside)?;
+            b.link("/link", &outside.to_string_lossy())?;
+            b.mount("/link/deep", "tmpfs", "tmpfs", &[]);
+            let done = t.try_run(&b)?;
+            check!(fs::read_dir(&outside)?.next().is_none(), "the mount point was made on the host");
+            // It may be refused; it must not leave the image.
+            if done.code() == 0 { Ok(()) } else { done.refused().map(drop) }
+        },
+    );
     g.must("destination-through-a-relative-symlink", "mounts.destination", |t| {
         let mut b = t.bundle()?;
         b.directory("/real")?;
@@ -58,23 +71,31 @@ pub(super) fn add(suite: &mut Suite) {
         t.report(&b)?.mount("/real/deep").map(drop)
     });
     g.since(1, 1);
-    g.must("destination-relative-is-from-the-root", "mounts.destination: a relative one is relative to /", |t| {
-        let mut b = t.bundle()?;
-        b.config["process"]["cwd"] = json!("/tmp");
-        b.mount("data", "tmpfs", "tmpfs", &[]);
-        t.report(&b)?.mount("/data").map(drop)
-    });
+    g.must(
+        "destination-relative-is-from-the-root",
+        "mounts.destination: a relative one is relative to /",
+        |t| {
+            let mut b = t.bundle()?;
+            b.config["process"]["cwd"] = json!("/tmp");
+            b.mount("data", "tmpfs", "tmpfs", &[]);
+            t.report(&b)?.mount("/data").map(drop)
+        },
+    );
     g.since(1, 0);
     g.must("unknown-type-is-refused", "mounts.type", |t| {
         let mut b = t.bundle()?;
         b.mount("/data", "steelfs", "none", &[]);
         t.refuses(&b).map(drop)
     });
-    g.must("unknown-option-of-tmpfs-is-refused", "mounts.options: an error for what the file system refuses", |t| {
-        let mut b = t.bundle()?;
-        b.mount("/data", "tmpfs", "none", &["no-such-option=1"]);
-        t.refuses(&b).map(drop)
-    });
+    g.must(
+        "unknown-option-of-tmpfs-is-refused",
+        "mounts.options: an error for what the file system refuses",
+        |t| {
+            let mut b = t.bundle()?;
+            b.mount("/data", "tmpfs", "none", &["no-such-option=1"]);
+            t.refuses(&b).map(drop)
+        },
+    );
     g.must("destination-missing-is-refused", "mounts.destination: required", |t| {
         let mut b = t.bundle()?;
         b.push("/mounts", json!({"type": "tmpfs", "source": "tmpfs"}));
@@ -92,7 +113,11 @@ fn filesystems(suite: &mut Suite) {
         b.probe("stat:/data").probe("statfs:/data");
         let r = t.report(&b)?;
         let stat = r.probe("stat:/data")?;
-        check_eq!((&stat["mode"], &stat["uid"], &stat["gid"]), (&json!(0o710), &json!(7), &json!(8)), "/data");
+        check_eq!(
+            (&stat["mode"], &stat["uid"], &stat["gid"]),
+            (&json!(0o710), &json!(7), &json!(8)),
+            "/data"
+        );
         check_eq!(r.probe("statfs:/data")?["bytes"], 65536, "its size");
         check_eq!(r.probe("statfs:/data")?["inodes"], 20, "its inodes");
         check_eq!(r.mount("/data")?["source"], "name", "its source");
@@ -145,11 +170,16 @@ fn filesystems(suite: &mut Suite) {
         }
         fs::write(t.dir().join("lower/below"), "")?;
         let dir = t.dir().to_string_lossy().into_owned();
-        b.mount("/data", "overlay", "overlay", &[
-            &format!("lowerdir={dir}/lower"),
-            &format!("upperdir={dir}/upper"),
-            &format!("workdir={dir}/work"),
-        ]);
+        b.mount(
+            "/data",
+            "overlay",
+            "overlay",
+            &[
+                &format!("lowerdir={dir}/lower"),
+                &format!("upperdir={dir}/upper"),
+                &format!("workdir={dir}/work"),
+            ],
+        );
         b.probe("stat:/data/below").probe("create:/data/above");
         let r = t.report(&b)?;
         r.probe("stat:/data/below")?;
@@ -163,7 +193,10 @@ fn filesystems(suite: &mut Suite) {
         b.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]);
         b.probe("list:/sys/fs/cgroup");
         let r = t.report(&b)?;
-        check!(!strings(&r.probe("list:/sys/fs/cgroup")?["names"]).is_empty(), "nothing is at /sys/fs/cgroup");
+        check!(
+            !strings(&r.probe("list:/sys/fs/cgroup")?["names"]).is_empty(),
+            "nothing is at /sys/fs/cgroup"
+        );
         for mount in cgroup_mounts(&r)? {
             check!(strings(&mount["options"]).contains(&"ro"), "{} is writable", mount["at"]);
         }
@@ -175,7 +208,12 @@ fn filesystems(suite: &mut Suite) {
         b.mount("/sys/fs/cgroup", "cgroup", "cgroup", &["ro"]);
         let r = t.report(&b)?;
         for mount in cgroup_mounts(&r)? {
-            check_eq!(mount["root"], "/", "the root of {}, seen from the container's cgroup namespace", mount["at"]);
+            check_eq!(
+                mount["root"],
+                "/",
+                "the root of {}, seen from the container's cgroup namespace",
+                mount["at"]
+            );
         }
         Ok(())
     });
@@ -204,10 +242,11 @@ fn bind(b: &mut Bundle, at: &str, source: &std::path::Path, options: &[&str]) {
 
 fn binds(suite: &mut Suite) {
     let mut g = suite.group("mounts", "config.md");
-    for kind in ["none", "bind", ""] {
-        g.must(&format!("bind-of-type-{kind:?}"), "mounts.type: a dummy for a bind mount", move |t| {
+    for (name, kind) in [("none", "none"), ("bind", "bind"), ("empty", "")] {
+        g.must(&format!("bind-of-type-{name}"), "mounts.type: a dummy for a bind mount", move |t| {
             let mut b = t.bundle()?;
-            b.mount("/data", kind, &volume(t, "volume")?.to_string_lossy(), &["bind"]).probe("read:/data/file");
+            b.mount("/data", kind, &volume(t, "volume")?.to_string_lossy(), &["bind"])
+                .probe("read:/data/file");
             check_eq!(t.report(&b)?.probe("read:/data/file")?["text"], "volume", "the volume's file");
             Ok(())
         });
@@ -215,7 +254,8 @@ fn binds(suite: &mut Suite) {
     g.must("bind-without-type", "mounts.type: optional", |t| {
         let mut b = t.bundle()?;
         let source = volume(t, "volume")?;
-        b.push("/mounts", json!({"destination": "/data", "source": source, "options": ["rbind"]})).probe("read:/data/file");
+        b.push("/mounts", json!({"destination": "/data", "source": source, "options": ["rbind"]}))
+            .probe("read:/data/file");
         t.report(&b)?.probe("read:/data/file").map(drop)
     });
     g.must("bind-writes-through", "mounts: bind", |t| {

@@ -33,15 +33,21 @@ pub(super) fn add(suite: &mut Suite) {
                 Ok(())
             });
         }
-        g.must(&format!("joined-{kind}"), "namespaces.path: the process is placed in that namespace", move |t| {
-            joined(t, kind, file)
-        });
-        g.must(&format!("joined-{kind}-of-the-wrong-type"), "namespaces.path: an error for another type", move |t| {
-            let other = if file == "uts" { "ipc" } else { "uts" };
-            let mut b = t.bundle()?;
-            b.without_namespace(kind).namespace(kind, Some(&format!("/proc/self/ns/{other}")));
-            t.refuses(&b).map(drop)
-        });
+        g.must(
+            &format!("joined-{kind}"),
+            "namespaces.path: the process is placed in that namespace",
+            move |t| joined(t, kind, file),
+        );
+        g.must(
+            &format!("joined-{kind}-of-the-wrong-type"),
+            "namespaces.path: an error for another type",
+            move |t| {
+                let other = if file == "uts" { "ipc" } else { "uts" };
+                let mut b = t.bundle()?;
+                b.without_namespace(kind).namespace(kind, Some(&format!("/proc/self/ns/{other}")));
+                t.refuses(&b).map(drop)
+            },
+        );
         g.must(&format!("joined-{kind}-missing"), "namespaces.path: an error if there is none", move |t| {
             let mut b = t.bundle()?;
             b.without_namespace(kind).namespace(kind, Some("/no/such/namespace"));
@@ -137,7 +143,10 @@ fn with_new(t: &Test, kind: &str) -> Verdict<Bundle> {
 
 /// A mount namespace in which the bundle can be found, as the runtime needs it.
 fn joined_mount(t: &Test) -> Verdict {
-    let mut holder = std::process::Command::new(t.host_payload()).arg("apart").stdout(std::process::Stdio::piped()).spawn()?;
+    let mut holder = std::process::Command::new(t.host_payload())
+        .arg("apart")
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
     let mut ready = [0u8; 6];
     let told = holder.stdout.take().map(|mut out| std::io::Read::read_exact(&mut out, &mut ready));
     let verdict = (|| {

@@ -7,7 +7,12 @@ use std::fs;
 pub(super) fn add(suite: &mut Suite) {
     let mut g = suite.group("paths", "config-linux.md");
     g.must("masked-file", "maskedPaths: cannot be read", |t| {
-        let r = masked(t, |b| b.file("/etc/secret", "secret").map(drop), &["/etc/secret"], &["read:/etc/secret"])?;
+        let r = masked(
+            t,
+            |b| b.file("/etc/secret", "secret").map(drop),
+            &["/etc/secret"],
+            &["read:/etc/secret"],
+        )?;
         let got = &r["probes"]["read:/etc/secret"];
         check!(got["text"] == "" || got["error"].is_string(), "the file reads {got}");
         Ok(())
@@ -20,9 +25,11 @@ pub(super) fn add(suite: &mut Suite) {
         Ok(())
     });
     g.must("masked-proc-files", "maskedPaths: cannot be read", |t| {
-        let all = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats"];
+        let all =
+            ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats"];
         let r = masked(t, |_| Ok(()), &all, &["read:/proc/keys", "read:/proc/timer_list"])?;
-        for path in ["/proc/keys", "/proc/timer_list"].iter().filter(|path| fs::exists(path).unwrap_or(false)) {
+        for path in ["/proc/keys", "/proc/timer_list"].iter().filter(|path| fs::exists(path).unwrap_or(false))
+        {
             check_eq!(r["probes"][format!("read:{path}")]["text"], "", "{path}");
         }
         Ok(())
@@ -71,7 +78,12 @@ pub(super) fn add(suite: &mut Suite) {
     });
     g.must("readonly-proc-sys", "readonlyPaths: read-only", |t| {
         let probe = "write:/proc/sys/kernel/msgmax=8192";
-        let r = readonly(t, |_| Ok(()), &["/proc/sys", "/proc/bus", "/proc/irq", "/proc/sysrq-trigger"], &[probe])?;
+        let r = readonly(
+            t,
+            |_| Ok(()),
+            &["/proc/sys", "/proc/bus", "/proc/irq", "/proc/sysrq-trigger"],
+            &[probe],
+        )?;
         check_eq!(r.error(probe), Some("EROFS"), "a write to a sysctl");
         Ok(())
     });
@@ -84,7 +96,10 @@ pub(super) fn add(suite: &mut Suite) {
         b.config["linux"]["readonlyPaths"] = json!(["/data"]);
         let r = t.report(&b)?;
         for word in ["ro", "nosuid", "nodev", "noexec"] {
-            check!(crate::harness::strings(&r.mount("/data")?["options"]).contains(&word), "/data is not {word}");
+            check!(
+                crate::harness::strings(&r.mount("/data")?["options"]).contains(&word),
+                "/data is not {word}"
+            );
         }
         Ok(())
     });
@@ -115,11 +130,21 @@ fn listed(
     t.report(&b)
 }
 
-fn masked(t: &Test, make: impl Fn(&Bundle) -> std::io::Result<()>, paths: &[&str], probes: &[&str]) -> Verdict<Value> {
+fn masked(
+    t: &Test,
+    make: impl Fn(&Bundle) -> std::io::Result<()>,
+    paths: &[&str],
+    probes: &[&str],
+) -> Verdict<Value> {
     listed(t, "maskedPaths", make, paths, probes)
 }
 
-fn readonly(t: &Test, make: impl Fn(&Bundle) -> std::io::Result<()>, paths: &[&str], probes: &[&str]) -> Verdict<Value> {
+fn readonly(
+    t: &Test,
+    make: impl Fn(&Bundle) -> std::io::Result<()>,
+    paths: &[&str],
+    probes: &[&str],
+) -> Verdict<Value> {
     listed(t, "readonlyPaths", make, paths, probes)
 }
 
@@ -143,7 +168,8 @@ fn sysctl(suite: &mut Suite) {
             b.namespace("network", None).probe(format!("read:{path}"));
             b.config["linux"]["sysctl"] = json!({key: value.replace('\t', " ")});
             let r = t.report(&b)?;
-            let got = r.probe(&format!("read:{path}"))?["text"].as_str().unwrap_or_default().trim_end().to_owned();
+            let got =
+                r.probe(&format!("read:{path}"))?["text"].as_str().unwrap_or_default().trim_end().to_owned();
             check_eq!(got, value, "{key}");
             let host = fs::read_to_string(&path)?;
             check!(host.trim_end() != value, "{key} is {value} on the host too");

@@ -95,9 +95,14 @@ pub(super) fn add(suite: &mut Suite) {
     });
     g.must("no-mount-of-the-host", "root.path: the container sees its own mounts alone", |t| {
         let r = t.report(&t.bundle()?)?;
-        let places: Vec<&str> = r["mounts"].as_array().into_iter().flatten().filter_map(|m| m["at"].as_str()).collect();
+        let places: Vec<&str> =
+            r["mounts"].as_array().into_iter().flatten().filter_map(|m| m["at"].as_str()).collect();
         let inside = |at: &&&str| ["/", "/proc", "/dev"].contains(*at) || at.starts_with("/dev/");
-        check_eq!(places.iter().filter(inside).count(), places.len(), "mounts of the container alone: {places:?}");
+        check_eq!(
+            places.iter().filter(inside).count(),
+            places.len(),
+            "mounts of the container alone: {places:?}"
+        );
         Ok(())
     });
     g.must("on-a-mount-of-its-own", "root.path", |t| {
@@ -133,28 +138,36 @@ pub(super) fn add(suite: &mut Suite) {
         check!(!words.contains("shared:"), "the root is {words}");
         Ok(())
     });
-    for (name, want) in [("private", ""), ("slave", ""), ("unbindable", "unbindable"), ("shared", "shared:")] {
+    for (name, want) in [("private", ""), ("slave", ""), ("unbindable", "unbindable"), ("shared", "shared:")]
+    {
         g.must(&format!("propagation-{name}"), "rootfsPropagation", move |t| {
             let r = propagation(t, Some(name))?;
             let words = strings(&r.mount("/")?["propagation"]).join(" ");
-            check!(if want.is_empty() { !words.contains("shared:") } else { words.contains(want) }, "the root is {words:?}");
+            check!(
+                if want.is_empty() { !words.contains("shared:") } else { words.contains(want) },
+                "the root is {words:?}"
+            );
             Ok(())
         });
     }
-    g.must("propagation-slave-of-a-shared-mount", "rootfsPropagation: slave receives the host's mounts", |t| {
-        let b = t.bundle()?;
-        let root = b.rootfs();
-        mount(Some(&root), &root, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
-        mount(None::<&str>, &root, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
-        let mut b = b;
-        b.config["linux"]["rootfsPropagation"] = json!("slave");
-        let got = t.report(&b);
-        nix::mount::umount(&root)?;
-        let r = got?;
-        let words = strings(&r.mount("/")?["propagation"]).join(" ");
-        check!(words.contains("master:"), "the root is {words:?}");
-        Ok(())
-    });
+    g.must(
+        "propagation-slave-of-a-shared-mount",
+        "rootfsPropagation: slave receives the host's mounts",
+        |t| {
+            let b = t.bundle()?;
+            let root = b.rootfs();
+            mount(Some(&root), &root, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+            mount(None::<&str>, &root, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
+            let mut b = b;
+            b.config["linux"]["rootfsPropagation"] = json!("slave");
+            let got = t.report(&b);
+            nix::mount::umount(&root)?;
+            let r = got?;
+            let words = strings(&r.mount("/")?["propagation"]).join(" ");
+            check!(words.contains("master:"), "the root is {words:?}");
+            Ok(())
+        },
+    );
     g.must("propagation-unknown-is-refused", "rootfsPropagation: Valid values", |t| {
         let mut b = t.bundle()?;
         b.config["linux"]["rootfsPropagation"] = json!("everywhere");

@@ -29,7 +29,8 @@ pub(super) fn add(suite: &mut Suite) {
     });
     g.must("no-other-descriptors", "runtime-linux.md: only the standard streams are open", |t| {
         let r = life(t, &bundle(t)?)?;
-        let names: Vec<&String> = r["descriptors"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        let names: Vec<&String> =
+            r["descriptors"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
         check_eq!(names, vec!["0", "1", "2"], "open descriptors");
         Ok(())
     });
@@ -52,7 +53,11 @@ pub(super) fn add(suite: &mut Suite) {
         b.probe("stat:/dev/console").probe("stat:/dev/pts/0").probe("open:/dev/console");
         let r = life(t, &b)?;
         let (console, terminal) = (r.probe("stat:/dev/console")?, r.probe("stat:/dev/pts/0")?);
-        check_eq!((&console["inode"], &console["minor"]), (&terminal["inode"], &terminal["minor"]), "/dev/console");
+        check_eq!(
+            (&console["inode"], &console["minor"]),
+            (&terminal["inode"], &terminal["minor"]),
+            "/dev/console"
+        );
         r.mount("/dev/console")?;
         r.probe("open:/dev/console").map(drop)
     });
@@ -76,14 +81,16 @@ pub(super) fn add(suite: &mut Suite) {
         c.wait().map(drop)
     });
     g.cli("message-names-the-terminal", "--console-socket", |t| {
-        let (_, terminal) = create(t, &bundle(t)?)?;
+        let (c, terminal) = create(t, &bundle(t)?)?;
         check!(!terminal.bytes.is_empty(), "an empty message came with the descriptor");
-        Ok(())
+        // Before the terminal goes, whose end is a hangup for the process.
+        t.call(&["delete", "--force", &c.id]).done()?.ok().map(drop)
     });
     g.cli("no-listener-is-refused", "--console-socket", |t| {
         let b = bundle(t)?;
         b.write()?;
-        let call = t.call(&["create", "--bundle"]).arg(&b.dir).arg("--console-socket").arg(t.dir().join("none"));
+        let call =
+            t.call(&["create", "--bundle"]).arg(&b.dir).arg("--console-socket").arg(t.dir().join("none"));
         call.arg(t.id()).done()?.refused().map(drop)
     });
     g.cli("socket-without-terminal-is-refused", "--console-socket", |t| {
@@ -116,7 +123,8 @@ pub(super) fn add(suite: &mut Suite) {
         let socket = ConsoleSocket::new(t.dir(), "console")?;
         let call = t.call(&["exec", "--tty", "--console-socket"]).arg(&socket.path).arg("--detach");
         let pid_file = t.dir().join("exec.pid");
-        let mut running = call.arg("--pid-file").arg(&pid_file).arg(&c.id).arg(payload::PATH).arg("report").spawn()?;
+        let mut running =
+            call.arg("--pid-file").arg(&pid_file).arg(&c.id).arg(payload::PATH).arg("report").spawn()?;
         let terminal = socket.receive(&mut running)?;
         let r = last_json(&terminal.read_to_end()?)?;
         let done = running.done()?.ok()?;

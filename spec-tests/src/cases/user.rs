@@ -11,11 +11,11 @@ pub(super) fn add(suite: &mut Suite) {
     g.must("gid-without-uid", "process.user.uid, gid", |t| ids(t, 0, 1000));
     g.must("large-ids", "process.user.uid, gid", |t| ids(t, 2_147_483_647, 2_147_483_646));
     g.must("ids-beyond-31-bits", "process.user.uid, gid: uint32", |t| ids(t, 4_294_967_294, 3_000_000_000));
-    g.must("additional-gids", "process.user.additionalGids", |t| groups(t, 1000, json!([5, 6, 70_000])));
-    g.must("additional-gids-of-root", "process.user.additionalGids", |t| groups(t, 0, json!([5, 6])));
-    g.must("no-additional-gids", "process.user.additionalGids: none, none", |t| groups(t, 1000, json!([])));
+    g.must("additional-gids", "process.user.additionalGids", |t| groups(t, 1000, &json!([5, 6, 70_000])));
+    g.must("additional-gids-of-root", "process.user.additionalGids", |t| groups(t, 0, &json!([5, 6])));
+    g.must("no-additional-gids", "process.user.additionalGids: none, none", |t| groups(t, 1000, &json!([])));
     g.must("many-additional-gids", "process.user.additionalGids", |t| {
-        groups(t, 1000, json!((100..400).collect::<Vec<u32>>()))
+        groups(t, 1000, &json!((100..400).collect::<Vec<u32>>()))
     });
     g.must("umask", "process.user.umask", |t| umask(t, 0o077));
     g.must("umask-zero", "process.user.umask", |t| umask(t, 0));
@@ -49,9 +49,9 @@ fn ids(t: &Test, uid: u32, gid: u32) -> Verdict {
     Ok(())
 }
 
-fn groups(t: &Test, uid: u32, gids: Value) -> Verdict {
+fn groups(t: &Test, uid: u32, gids: &Value) -> Verdict {
     let (_, r) = user(t, json!({"uid": uid, "gid": uid, "additionalGids": gids}))?;
-    check_eq!(r["user"]["groups"], gids, "supplementary groups");
+    check_eq!(r["user"]["groups"], *gids, "supplementary groups");
     Ok(())
 }
 

@@ -150,19 +150,23 @@ pub(super) fn add(suite: &mut Suite) {
         check!(file.exists(), "the hook did not run");
         Ok(())
     });
-    g.must("mapping-without-a-namespace", "uidMappings: of the user namespace, an error or without effect", |t| {
-        let mut b = bundle(t)?;
-        b.without_namespace("user");
-        match t.try_run(&b)? {
-            done if done.code() == 0 => {
-                let r = crate::harness::parse(&done.stdout())?;
-                let host = std::fs::read_to_string("/proc/self/uid_map")?;
-                check_eq!(r["uidMap"].as_str().map(str::trim), Some(host.trim()), "the uid map");
-                Ok(())
+    g.must(
+        "mapping-without-a-namespace",
+        "uidMappings: of the user namespace, an error or without effect",
+        |t| {
+            let mut b = bundle(t)?;
+            b.without_namespace("user");
+            match t.try_run(&b)? {
+                done if done.code() == 0 => {
+                    let r = crate::harness::parse(&done.stdout())?;
+                    let host = std::fs::read_to_string("/proc/self/uid_map")?;
+                    check_eq!(r["uidMap"].as_str().map(str::trim), Some(host.trim()), "the uid map");
+                    Ok(())
+                }
+                done => done.refused().map(drop),
             }
-            done => done.refused().map(drop),
-        }
-    });
+        },
+    );
     g.must("overlapping-mappings-are-refused", "uidMappings: an error for what the kernel refuses", |t| {
         let mut b = bundle(t)?;
         let one = json!({"containerID": 0, "hostID": HOST, "size": 10});

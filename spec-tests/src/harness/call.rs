@@ -107,19 +107,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// The runtime's process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether it ended.
     pub(crate) fn ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// What it wrote so far.
-    pub(crate) fn stdout(&self) -> String {
-        text(&self.out)
     }
 
     /// Waits for its end; a call that does not end in time is a failure.

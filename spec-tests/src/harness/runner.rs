@@ -61,6 +61,17 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
     Ok(Count::of(&outcomes).failed == 0 && outcomes.len() == chosen.len())
 }
 
+/// A name without a slash is looked for in PATH, as a shell does.
+fn in_path(name: &Path) -> PathBuf {
+    let dirs = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&dirs).map(|dir| dir.join(name)).find(|path| path.is_file());
+    if name.components().count() == 1 && !name.is_file() {
+        found.unwrap_or(name.to_owned())
+    } else {
+        name.to_owned()
+    }
+}
+
 /// Whether a case is chosen by `filter`.
 pub(crate) fn wanted(case: &Case, filter: &[String]) -> bool {
     filter.is_empty() || filter.iter().any(|word| case.name.contains(word) || case.clause.contains(word))
@@ -78,7 +89,7 @@ struct Ground {
 
 impl Ground {
     fn prepare(options: &Options) -> io::Result<Self> {
-        let runtime = fs::canonicalize(&options.runtime)
+        let runtime = fs::canonicalize(in_path(&options.runtime))
             .map_err(|error| io::Error::other(format!("{}: {error}", options.runtime.display())))?;
         unshare(CloneFlags::CLONE_NEWNS).map_err(|error| {
             io::Error::other(format!("a mount namespace (the suite runs as root): {error}"))

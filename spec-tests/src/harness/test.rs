@@ -102,6 +102,21 @@ impl Test {
         Ok(bundle)
     }
 
+    /// The case's own process goes to a cgroup below the suite's, for a runtime that starts from its caller's.
+    pub(crate) fn enter_own_cgroup(&self) -> Verdict {
+        for hierarchy in &self.machine.hierarchies {
+            let dir = hierarchy.at.join(format!("{}/worker", self.parent.trim_start_matches('/')));
+            fs::create_dir_all(&dir)?;
+            for file in ["cpuset.cpus", "cpuset.mems"] {
+                if let Ok(all) = fs::read(hierarchy.at.join(file)) {
+                    fs::write(dir.join(file), all)?;
+                }
+            }
+            fs::write(dir.join("cgroup.procs"), "0")?;
+        }
+        Ok(())
+    }
+
     /// A call of the runtime.
     pub(crate) fn call(&self, arguments: &[&str]) -> Call {
         Call::new(self, arguments)

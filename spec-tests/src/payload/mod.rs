@@ -111,7 +111,8 @@ fn wait(tell: bool) -> ExitCode {
 /// Waits in a mount namespace of its own.
 fn apart() -> ExitCode {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    let done = unshare(CloneFlags::CLONE_NEWNS).and_then(|()| mount(None::<&str>, "/", None::<&str>, private, None::<&str>));
+    let done = unshare(CloneFlags::CLONE_NEWNS)
+        .and_then(|()| mount(None::<&str>, "/", None::<&str>, private, None::<&str>));
     if done.is_err() { ExitCode::from(71) } else { wait(false) }
 }
 

@@ -17,7 +17,7 @@ use super::{
     place::{Faults, Place, Quoted},
 };
 
-pub use sysctl::sysctl_path;
+pub(crate) use sysctl::sysctl_path;
 
 /// The longest name of a UTS namespace, in bytes (`__NEW_UTS_LEN`).
 const MAX_UTS_NAME: usize = 64;
@@ -26,7 +26,7 @@ const MAX_UTS_NAME: usize = 64;
 ///
 /// # Errors
 /// [`Error::Invalid`] with all faults, each with its JSON path and what was expected.
-pub fn validate(spec: &Spec) -> Result<(), Error> {
+pub(crate) fn validate(spec: &Spec) -> Result<(), Error> {
     let mut faults = Faults::default();
     let document = Place::new("");
     version(&mut faults, &document.name("ociVersion"), spec.version());
@@ -59,7 +59,7 @@ pub fn validate(spec: &Spec) -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`validate`].
-pub fn validate_process(process: &Process, at: &str) -> Result<(), Error> {
+pub(crate) fn validate_process(process: &Process, at: &str) -> Result<(), Error> {
     let mut faults = Faults::default();
     process::check(&mut faults, &Place::new(at), process);
     faults.into_result()
@@ -69,7 +69,7 @@ pub fn validate_process(process: &Process, at: &str) -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`validate`].
-pub fn validate_resources(resources: &LinuxResources, at: &str) -> Result<(), Error> {
+pub(crate) fn validate_resources(resources: &LinuxResources, at: &str) -> Result<(), Error> {
     let mut faults = Faults::default();
     resources::check(&mut faults, &Place::new(at), resources);
     faults.into_result()

@@ -14,7 +14,7 @@ const KERNEL_IPC: [&str; 8] =
 
 /// The path of the parameter `key` beneath `/proc/sys`. The first `.` or `/` of the key says which of the two separates
 /// (sysctl.d(5)): `net.ipv4.conf.eth0/1.forwarding` and `net/ipv4/conf/eth0.1/forwarding` are the same.
-pub fn sysctl_path(key: &str) -> String {
+pub(crate) fn sysctl_path(key: &str) -> String {
     if separator(key) == '/' {
         return key.to_owned();
     }

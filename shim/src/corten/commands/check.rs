@@ -1,10 +1,7 @@
 //! `corten check`: what this host can do for containers.
 
 use crate::{failure::Failure, output};
-use nix::sys::{
-    statfs::{CGROUP2_SUPER_MAGIC, statfs},
-    utsname::uname,
-};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use std::{env, fs, io, path::Path};
 
 /// The floor: mount_setattr(2) on a mapped mount, close_range(2), openat2(2) and clone3(2) are all there.
@@ -62,9 +59,9 @@ fn line(title: &str, found: &Found, colour: bool) -> String {
 
 fn kernel() -> Found {
     let (major, minor) = OLDEST_KERNEL;
-    let release = match uname() {
-        Ok(name) => name.release().to_string_lossy().into_owned(),
-        Err(error) => return Found::Missing(format!("uname: {error}")),
+    let release = match fs::read_to_string("/proc/sys/kernel/osrelease") {
+        Ok(release) => release.trim().to_owned(),
+        Err(error) => return Found::Missing(format!("/proc/sys/kernel/osrelease: {error}")),
     };
     let mut numbers =
         release.split(|c: char| !c.is_ascii_digit()).map_while(|digits| digits.parse::<u32>().ok());

@@ -8,7 +8,7 @@ use crate::{
     terminal,
 };
 use runtime_core::{
-    Console, Container, Error, ProcessBuilder, config,
+    Console, Container, Error, ProcessBuilder, load_process,
     oci_spec::runtime::{BoxBuilder, Capabilities, Capability, LinuxCapabilities, Process},
 };
 
@@ -20,7 +20,7 @@ fn exec(args: &Args, host: &Host) -> Result<u8, Failure> {
     let flags = &args.flags;
     let container = select::one(args, host)?;
     let process = match flags.path("process") {
-        Some(path) => config::load_process(&path).map_err(Error::from)?,
+        Some(path) => load_process(&path).map_err(Error::from)?,
         None => from_flags(args, &container)?,
     };
     let mut builder = ProcessBuilder::new(with_size(process))
@@ -51,7 +51,7 @@ fn in_foreground(container: &Container, builder: ProcessBuilder, flags: &Given) 
     let terminal = process.take_terminal();
     let kill = |signal| process.kill(signal);
     foreground::attend(
-        Attended { pid: process.pid(), pidfd: process.pidfd(), kill: &kill, terminal },
+        Attended { pid: Some(process.pid()), pidfd: process.pidfd(), kill: &kill, terminal },
         &signals,
     )?;
     let status = process.wait()?;

@@ -29,7 +29,7 @@ use crate::{
     output,
 };
 use runtime_core::CgroupManager;
-use std::{env, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 /// The version of the OCI Runtime Specification that this runtime implements.
 pub(crate) const SPEC_VERSION: &str = "1.3.0";
@@ -49,19 +49,9 @@ impl Host {
             text => cli::values::truth(text).map(Some).map_err(|_| "true, false or auto is wanted"),
         })?;
         Ok(Self {
-            root: globals.path("root").unwrap_or_else(default_root),
+            root: globals.path("root").unwrap_or_else(runtime_core::default_root),
             cgroup_manager: cgroup_manager(globals)?,
         })
-    }
-}
-
-/// `/run/corten`; for other users than root a directory of their own, where the system gives them one.
-fn default_root() -> PathBuf {
-    match env::var_os("XDG_RUNTIME_DIR") {
-        Some(own) if !own.is_empty() && !nix::unistd::geteuid().is_root() => {
-            PathBuf::from(own).join("corten")
-        }
-        _ => PathBuf::from("/run/corten"),
     }
 }
 

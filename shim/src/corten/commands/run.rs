@@ -26,10 +26,10 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
         foreground::become_subreaper()?;
     }
     let signals = Signals::hold()?;
-    // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until the size is set.
-    let sized = terminal::size().is_some();
-    let mut container = if sized { builder.create()? } else { builder.run()? };
-    let status = attend(&mut container, &signals, sized);
+    // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until its terminal is ready.
+    let waits = births::has_terminal(&args.flags);
+    let mut container = if waits { builder.create()? } else { builder.run()? };
+    let status = attend(&mut container, &signals, waits);
     if status.is_err() || !args.flags.is_on("keep") {
         container.delete(true)?;
     }
@@ -40,13 +40,13 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
 fn attend(container: &mut Container, signals: &Signals, start: bool) -> Result<u8, Failure> {
     let terminal = container.take_terminal();
     if let Some(master) = &terminal {
-        terminal::fit(master);
+        terminal::make_ready(master);
     }
     if start {
         container.start()?;
     }
     let kill = |signal| container.kill(signal);
-    let pid = container.pid().unwrap_or_default();
+    let pid = container.pid();
     let pidfd = container
         .pidfd()
         .ok_or_else(|| Failure::usage("the container's process is not a child of this one"))?;

@@ -6,10 +6,13 @@ use crate::{
     failure::Failure,
 };
 use runtime_core::{
-    Error, config,
+    Error, load_resources,
     oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
 };
 use std::{fs::File, io::Read, path::Path};
+
+/// More than any list of limits is.
+const MOST_BYTES: u64 = 1 << 20;
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     let resources = match args.flags.path("resources") {
@@ -23,12 +26,12 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
 fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().take(config::MAX_SIZE).read_to_end(&mut text)
+        std::io::stdin().take(MOST_BYTES).read_to_end(&mut text)
     } else {
-        File::open(path).and_then(|file| file.take(config::MAX_SIZE).read_to_end(&mut text))
+        File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
     };
     read.map_err(|error| Failure::io(format!("--resources: read {}", path.display()), error))?;
-    Ok(config::load_resources(&text, path).map_err(Error::from)?)
+    Ok(load_resources(&text, path).map_err(Error::from)?)
 }
 
 /// The limits as the flags give them. What is not given stays as it is.

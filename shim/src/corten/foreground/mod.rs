@@ -49,7 +49,8 @@ pub(crate) fn become_subreaper() -> Result<(), Failure> {
 
 /// A process in the foreground.
 pub(crate) struct Attended<'a> {
-    pub(crate) pid: i32,
+    /// Nothing where it has ended already.
+    pub(crate) pid: Option<i32>,
     /// Readable once the process has ended.
     pub(crate) pidfd: BorrowedFd<'a>,
     /// Sends it a signal.
@@ -64,7 +65,7 @@ pub(crate) fn attend(process: Attended<'_>, signals: &Signals) -> Result<(), Fai
     let Some(master) = terminal else {
         return wait(pidfd, signals, None, &|signal| forward(signal, pid, kill));
     };
-    terminal::plain_lines_unless_shown(&master);
+    terminal::make_ready(&master);
     let raw = terminal::Raw::enter();
     let mut copy = Copy::new(master)?;
     let on_signal = |signal: u32| forward(signal, pid, kill);
@@ -127,9 +128,13 @@ fn take_signals(signals: &Signals, copy: Option<&Copy>, on_signal: &dyn Fn(u32))
 }
 
 /// Sends the process the signal that we got. It may have ended already.
-fn forward(signal: u32, pid: i32, kill: &dyn Fn(Signal) -> Result<(), runtime_core::Error>) {
+fn forward(signal: u32, pid: Option<i32>, kill: &dyn Fn(Signal) -> Result<(), runtime_core::Error>) {
     match signal {
-        SIGCHLD => sys::reap_orphans(pid),
+        SIGCHLD => {
+            if let Some(pid) = pid {
+                sys::reap_orphans(pid);
+            }
+        }
         // The Go programs that call us send it to themselves and to their groups all the time.
         SIGURG => {}
         _ => {

@@ -1,0 +1,127 @@
+//! Descriptors, terminals and sockets.
+
+#![allow(missing_docs, reason = "a function without a comment is the system call of its name")]
+
+use super::{Fault, Fd, O_CLOEXEC, O_NOCTTY, O_RDWR, Res, call, errno, fd_arg, new_fd};
+use crate::arch::nr;
+
+/// Marks all descriptors from `first` on close-on-exec.
+pub fn cloexec_from(first: i32) -> Res<()> {
+    const CLOSE_RANGE_CLOEXEC: usize = 4;
+    call(nr::CLOSE_RANGE, [fd_arg(first), u32::MAX as usize, CLOSE_RANGE_CLOEXEC, 0, 0, 0]).map(drop)
+}
+
+/// dup3(2) without close-on-exec, for the standard streams.
+pub fn dup_to(from: i32, to: i32) -> Res<()> {
+    call(nr::DUP3, [fd_arg(from), fd_arg(to), 0, 0, 0, 0]).map(drop)
+}
+
+pub fn ioctl(fd: i32, request: usize, argument: usize) -> Res<usize> {
+    call(nr::IOCTL, [fd_arg(fd), request, argument, 0, 0, 0])
+}
+
+/// TIOCSWINSZ.
+pub fn set_window(fd: i32, rows: u16, columns: u16) -> Res<()> {
+    let size = [rows, columns, 0, 0];
+    ioctl(fd, 0x5414, size.as_ptr() as usize).map(drop)
+}
+
+/// TIOCSPTLCK with 0: unlocks the terminal of a master.
+pub fn unlock_terminal(master: i32) -> Res<()> {
+    let unlock = 0_i32;
+    ioctl(master, 0x4004_5431, (&raw const unlock) as usize).map(drop)
+}
+
+/// TIOCGPTPEER: the terminal of a master, without a path.
+pub fn terminal_peer(master: i32) -> Res<Fd> {
+    #[allow(clippy::cast_possible_truncation)]
+    let flags = (O_RDWR | O_NOCTTY | O_CLOEXEC) as usize;
+    ioctl(master, 0x5441, flags).map(new_fd)
+}
+
+/// TIOCGPTN: the number of a master's terminal.
+pub fn terminal_number(master: i32) -> Res<u32> {
+    let mut number = 0_u32;
+    ioctl(master, 0x8004_5430, (&raw mut number) as usize)?;
+    Ok(number)
+}
+
+#[repr(C)]
+struct IoVec {
+    base: usize,
+    length: usize,
+}
+
+/// struct msghdr as the 64-bit kernels have it.
+#[repr(C)]
+struct MessageHeader {
+    name: usize,
+    name_length: usize,
+    vectors: usize,
+    vector_count: usize,
+    control: usize,
+    control_length: usize,
+    flags: usize,
+}
+
+/// struct cmsghdr and one descriptor.
+#[repr(C)]
+struct Rights {
+    length: usize,
+    level: i32,
+    kind: i32,
+    fd: i32,
+    padding: i32,
+}
+
+/// sendmsg(2) of one packet, with a descriptor if there is one.
+pub fn send(socket: i32, bytes: &[u8], fd: Option<i32>) -> Res<()> {
+    const MSG_NOSIGNAL: usize = 0x4000;
+    let vector = IoVec { base: bytes.as_ptr() as usize, length: bytes.len() };
+    let rights = Rights { length: 20, level: 1, kind: 1, fd: fd.unwrap_or(-1), padding: 0 };
+    let (control, control_length) = match fd {
+        Some(_) => ((&raw const rights) as usize, size_of::<Rights>()),
+        None => (0, 0),
+    };
+    let header = MessageHeader {
+        name: 0,
+        name_length: 0,
+        vectors: (&raw const vector) as usize,
+        vector_count: 1,
+        control,
+        control_length,
+        flags: 0,
+    };
+    loop {
+        match call(nr::SENDMSG, [fd_arg(socket), (&raw const header) as usize, MSG_NOSIGNAL, 0, 0, 0]) {
+            Err(Fault { errno: errno::EINTR, .. }) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// accept4(2).
+pub fn accept(listener: i32) -> Res<Fd> {
+    #[allow(clippy::cast_possible_truncation)]
+    let flags = O_CLOEXEC as usize;
+    loop {
+        match call(nr::ACCEPT4, [fd_arg(listener), 0, 0, flags, 0, 0]) {
+            Err(Fault { errno: errno::EINTR, .. }) => {}
+            other => return other.map(new_fd),
+        }
+    }
+}
+
+/// ppoll(2): whether `fd` is readable within `milliseconds`, or ever if that is 0.
+pub fn wait_readable(fd: i32, milliseconds: u32) -> Res<bool> {
+    const POLLIN: u32 = 1;
+    let mut poll = [fd.cast_unsigned(), POLLIN];
+    let time = [u64::from(milliseconds / 1000), u64::from(milliseconds % 1000) * 1_000_000];
+    let time = if milliseconds == 0 { 0 } else { time.as_ptr() as usize };
+    loop {
+        match call(nr::PPOLL, [poll.as_mut_ptr() as usize, 1, time, 0, 8, 0]) {
+            Err(Fault { errno: errno::EINTR, .. }) => {}
+            other => return other.map(|ready| ready > 0),
+        }
+    }
+}
