@@ -20,7 +20,7 @@ fn main() {
             "-C",
             "panic=abort",
             "-C",
-            "opt-level=2",
+            "opt-level=s",
             "-C",
             "relocation-model=static",
         ])
