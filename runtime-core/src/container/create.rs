@@ -20,12 +20,16 @@ use crate::{
     },
     namespace::{Namespaces, id_maps::IdMaps},
     plan::Program,
-    process::{oom, rlimits},
+    process::{home, oom, rlimits},
     rootfs,
     seccomp::{self, Filter},
 };
 use corten_init::message::Phase;
-use nix::unistd::getuid;
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+    unistd::getuid,
+};
 use oci_spec::runtime::{Hooks, Process, Spec};
 use std::{
     env,
@@ -77,6 +81,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let checked = check(&mut builder)?;
     let mut program = Program::new();
     let hooks = Inside::new(checked.spec.hooks().as_ref(), &mut program)?;
+    let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
     let view = checked.cgroup.view();
@@ -89,11 +94,12 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         terminal: None,
         await_cgroup: matches!(view, View::Legacy { .. }),
         new_keyring: builder.new_keyring,
-        environment: &builder.environment,
+        environment: &variables,
         kept: 0,
     };
     let first = First {
         bundle: &checked.bundle,
+        rootfs: &checked.rootfs,
         namespaces: checked.namespaces,
         view: &view,
         root_change: builder.root_change,
@@ -170,6 +176,13 @@ fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     }
 }
 
+/// What the process gets beside its configured environment.
+fn variables(given: &[String], process: &Process, rootfs: &Path) -> Result<Vec<String>> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = open(rootfs, flags, Mode::empty()).map_err(|errno| Error::io("root.path: open", errno))?;
+    Ok(given.iter().cloned().chain(home::variable(process, root)).collect())
+}
+
 fn host_environment() -> Vec<OsString> {
     env::vars_os()
         .map(|(mut name, value)| {
@@ -236,6 +249,7 @@ impl Making {
             }
             Until::Running => None,
         };
+        let variables = variables(&builder.environment, &process, &self.record.rootfs)?;
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
         let maps = IdMaps::of(&spec);
@@ -251,11 +265,12 @@ impl Making {
             terminal: terminal.map_err(|error| Error::io("dup", error))?,
             await_cgroup,
             new_keyring: builder.new_keyring,
-            environment: &builder.environment,
+            environment: &variables,
             kept: kept + listener.map_or(0, |_| 2),
         };
         let first = First {
             bundle: &bundle,
+            rootfs: &self.record.rootfs,
             namespaces,
             view: &view,
             root_change: builder.root_change,

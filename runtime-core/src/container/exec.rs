@@ -13,11 +13,15 @@ use crate::{
         sequence::{self, Request},
     },
     plan::Program,
-    process::{oom, rlimits},
+    process::{home, oom, rlimits},
     seccomp::{self, Filter},
     sys::pidfd,
 };
 use corten_init::message::Phase;
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+};
 use oci_spec::runtime::{self, Spec};
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -174,6 +178,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     let ends = Ends::open(&builder.console, process.terminal() == Some(true))?;
     let flags = container.record.namespaces;
     let born_inside = if builder.cgroups.is_empty() { container.record.cgroup.clone_into()? } else { None };
+    let variables: Vec<_> = builder.environment.drain(..).chain(home(container, &process)).collect();
     let mut program = Program::new();
     let terminal = ends.theirs.as_ref().map(OwnedFd::try_clone).transpose();
     let request = Request {
@@ -185,7 +190,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         terminal: terminal.map_err(|error| Error::io("dup", error))?,
         await_cgroup: true,
         new_keyring: true,
-        environment: &builder.environment,
+        environment: &variables,
         kept: 0,
     };
     sequence::plan_exec(request, &init, flags, &mut program)?;
@@ -223,6 +228,14 @@ fn target(container: &Container, ignore_paused: bool) -> Result<OwnedFd> {
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
     if process.is_alive() { Ok(fd) } else { Err(gone()) }
+}
+
+/// HOME from the passwd file of the container as it is now.
+fn home(container: &Container, process: &runtime::Process) -> Option<String> {
+    let path = format!("/proc/{}/root", container.record.process?.pid);
+    let root =
+        open(path.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+    home::variable(process, root)
 }
 
 /// The filter of the container holds for its further processes too.

@@ -49,6 +49,8 @@ pub(crate) struct Request<'a> {
 /// What the first process of a container has beside that.
 pub(crate) struct First<'a> {
     pub(crate) bundle: &'a Path,
+    /// The root file system on the host, without symlinks on the way.
+    pub(crate) rootfs: &'a Path,
     pub(crate) namespaces: Namespaces,
     pub(crate) view: &'a View,
     pub(crate) root_change: RootChange,
@@ -73,7 +75,8 @@ pub(crate) fn plan_container(
     let relay = first.namespaces.needs_relay();
     let privileged = geteuid().is_root();
     let sets = Sets::of(request.process, own & flag::USER != 0)?;
-    let mut rootfs = Rootfs::new(request.spec, first.bundle, own, privileged, first.root_change, program)?;
+    let mut rootfs =
+        Rootfs::new(request.spec, (first.bundle, first.rootfs), own, privileged, first.root_change, program)?;
 
     plan_handles(&mut request, program)?;
     rootfs.plan_early(program)?;

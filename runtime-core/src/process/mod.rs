@@ -2,6 +2,7 @@
 //! a container and the ones that `exec` adds.
 
 pub(crate) mod capabilities;
+pub(crate) mod home;
 pub(crate) mod labels;
 pub(crate) mod oom;
 pub(crate) mod program;

@@ -40,7 +40,7 @@ pub(crate) enum RootChange {
 pub(crate) struct Rootfs<'a> {
     spec: &'a Spec,
     bundle: &'a Path,
-    path: PathBuf,
+    path: &'a Path,
     /// CLONE_NEW* flags of all that is the container's own.
     own: u32,
     /// The runtime has the host's privilege and the container a user namespace: what is the host's must be taken before it
@@ -79,16 +79,18 @@ mod early {
 }
 
 impl<'a> Rootfs<'a> {
-    /// The tree of `spec`, whose relative paths are relative to `bundle`.
+    /// The tree of `spec` at `path`; relative paths of its mounts are relative to `bundle`.
     pub(crate) fn new(
         spec: &'a Spec,
-        bundle: &'a Path,
+        (bundle, path): (&'a Path, &'a Path),
         own: u32,
         privileged: bool,
         change: RootChange,
         program: &mut Program,
     ) -> Result<Self> {
-        let path = path(spec, bundle)?;
+        if own & flag::MOUNT == 0 {
+            check_without_namespace(spec)?;
+        }
         let slots = Slots { root: program.slot()?, null: NO_SLOT, empty: NO_SLOT };
         let take_early = privileged && own & flag::USER != 0;
         let early = early::Early::default();
@@ -120,11 +122,11 @@ impl<'a> Rootfs<'a> {
 
     /// Plans the root and all that is mounted beneath it, up to the point where hooks see the tree before the pivot.
     pub(crate) fn plan_tree(&mut self, program: &mut Program, view: &View) -> Result<()> {
-        let path = self.path.clone();
+        let path = self.path;
         let place = Place::Property("root.path");
         let root = self.slots.root;
         if !self.has_mount_namespace() {
-            program.step(place, &Step::Root { path: path_text(&path), slot: root, mount: false });
+            program.step(place, &Step::Root { path: path_text(path), slot: root, mount: false });
             return Ok(());
         }
         let propagation = self.propagation()?;
@@ -133,9 +135,9 @@ impl<'a> Rootfs<'a> {
         let flags = if flags & ms::UNBINDABLE != 0 { ms::PRIVATE | ms::REC } else { flags };
         program.step(Place::Property("linux.rootfsPropagation"), &Step::Propagation { flags });
         if flags & ms::SHARED != 0 {
-            program.step(place, &Step::ParentPrivate { path: path_text(&path) });
+            program.step(place, &Step::ParentPrivate { path: path_text(path) });
         }
-        program.step(place, &Step::Root { path: path_text(&path), slot: root, mount: true });
+        program.step(place, &Step::Root { path: path_text(path), slot: root, mount: true });
         hidden::plan_null(self, program)?;
         mounts::plan(self, program, view)?;
         devices::plan(self, program)
@@ -157,10 +159,10 @@ impl<'a> Rootfs<'a> {
         for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
             program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
         }
-        hidden::plan(self, program)?;
         if !self.has_mount_namespace() {
             return Ok(());
         }
+        hidden::plan(self, program)?;
         if let Some(flags) = self.propagation()? {
             let place = Place::Property("linux.rootfsPropagation");
             program.step(place, &attributes(self.slots.root, false, 0, 0, flags & !ms::REC));
@@ -185,6 +187,30 @@ impl<'a> Rootfs<'a> {
                 }
             },
         })
+    }
+}
+
+/// Without a mount namespace of its own whatever a container mounts, hides or makes read-only would be the host's.
+fn check_without_namespace(spec: &Spec) -> Result<()> {
+    let linux = spec.linux().as_ref();
+    let any = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let wanted = [
+        ("mounts", spec.mounts().as_ref().is_some_and(|mounts| !mounts.is_empty())),
+        ("linux.maskedPaths", linux.is_some_and(|linux| any(linux.masked_paths()))),
+        ("linux.readonlyPaths", linux.is_some_and(|linux| any(linux.readonly_paths()))),
+        (
+            "linux.devices",
+            linux.is_some_and(|linux| linux.devices().as_ref().is_some_and(|list| !list.is_empty())),
+        ),
+        ("root.readonly", spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true))),
+        ("linux.rootfsPropagation", linux.is_some_and(|linux| linux.rootfs_propagation().is_some())),
+    ];
+    match wanted.iter().find(|(_, wanted)| *wanted) {
+        None => Ok(()),
+        Some((place, _)) => {
+            let message = format!("{place}: needs a mount namespace in linux.namespaces");
+            Err(Error::new(ErrorKind::InvalidConfig, message))
+        }
     }
 }
 
