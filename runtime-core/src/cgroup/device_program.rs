@@ -222,39 +222,48 @@ mod tests {
         })
     }
 
+    /// Numbers that look random, the same ones each time, so that a failure can be repeated.
+    fn numbers() -> impl FnMut(u64) -> usize {
+        let mut state = 1_u64;
+        move |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from((state >> 33) % below).unwrap()
+        }
+    }
+
+    /// Up to six rules.
+    fn rules(random: &mut impl FnMut(u64) -> usize) -> serde_json::Value {
+        let rules = (0..random(7)).map(|_| {
+            let access = ["r", "w", "m", "rw", "rm", "wm", "rwm"][random(7)];
+            let mut rule = serde_json::json!({ "allow": random(2) == 1, "access": access });
+            let numbers = [1, 3, 5, 10, u32::MAX];
+            match random(4) {
+                0 => {}
+                1 => rule["type"] = "b".into(),
+                _ => rule["type"] = "c".into(),
+            }
+            if random(3) > 0 {
+                rule["major"] = numbers[random(5)].into();
+            }
+            if random(3) > 0 {
+                rule["minor"] = numbers[random(5)].into();
+            }
+            rule
+        });
+        rules.collect()
+    }
+
+    fn program(json: &serde_json::Value) -> Vec<Instruction> {
+        let config: Vec<_> = serde_json::from_value(json.clone()).unwrap();
+        assemble(&Policy::new(&config).unwrap()).unwrap()
+    }
+
     #[test]
     fn programs_decide_as_the_rules_in_their_order() {
-        // A small generator of its own, so that a failure can be repeated.
-        let mut state = 1_u64;
-        let mut random = |below: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % below
-        };
+        let mut random = numbers();
         for round in 0..3_000 {
-            let rules: Vec<_> = (0..random(7))
-                .map(|_| {
-                    let mut rule = serde_json::json!({
-                        "allow": random(2) == 1,
-                        "access": (["r", "w", "m", "rw", "rm", "wm", "rwm"][usize::try_from(random(7)).unwrap()]),
-                    });
-                    let numbers = [1, 3, 5, 10, u32::MAX];
-                    match random(4) {
-                        0 => {}
-                        1 => rule["type"] = "b".into(),
-                        _ => rule["type"] = "c".into(),
-                    }
-                    if random(3) > 0 {
-                        rule["major"] = numbers[usize::try_from(random(5)).unwrap()].into();
-                    }
-                    if random(3) > 0 {
-                        rule["minor"] = numbers[usize::try_from(random(5)).unwrap()].into();
-                    }
-                    rule
-                })
-                .collect();
-            let json = serde_json::Value::Array(rules);
-            let config: Vec<_> = serde_json::from_value(json.clone()).unwrap();
-            let program = assemble(&Policy::new(&config).unwrap()).unwrap();
+            let json = rules(&mut random);
+            let program = program(&json);
             for kind in [1, 2] {
                 for major in [0, 1, 3, 5, 10, 136, MAJORS - 1] {
                     for minor in [0, 1, 3, 5, 10, MINORS - 1] {
@@ -269,5 +278,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_kernel_takes_the_programs() {
+        assert!(nix::unistd::geteuid().is_root(), "this test loads programs into the kernel: run it as root");
+        let mut random = numbers();
+        for _ in 0..500 {
+            let json = rules(&mut random);
+            crate::sys::bpf::load_device_program(&program(&json))
+                .unwrap_or_else(|error| panic!("{error}: {json}"));
+        }
+    }
+
+    #[test]
+    fn the_usual_program_is_short() {
+        let docker = r#"[{"allow":false,"access":"rwm"},{"allow":false,"type":"c","major":10,"minor":229,"access":"rwm"}]"#;
+        assert!(program(&serde_json::from_str(docker).unwrap()).len() <= 30);
     }
 }

@@ -289,6 +289,15 @@ fn rmdir(path: &Path) -> Result<(), Errno> {
     unlinkat(nix::fcntl::AT_FDCWD, path, UnlinkatFlags::RemoveDir)
 }
 
+/// Removes the cgroup `path` if there are neither processes nor sub-cgroups in it. A missing one is fine.
+pub(super) fn remove_unused(path: &Path) -> Result<()> {
+    match rmdir(path) {
+        Ok(()) | Err(Errno::ENOENT | Errno::EBUSY | Errno::ENOTEMPTY) => Ok(()),
+        Err(_) if !path.exists() => Ok(()),
+        Err(errno) => Err(Error::io(format!("rmdir {}", path.display()), errno)),
+    }
+}
+
 /// Removes the cgroup `path` and all below. Processes that are about to vanish get a second to do so. A missing one is fine.
 pub(super) fn remove(path: &Path) -> Result<()> {
     let mut pause = Duration::from_micros(250);

@@ -88,6 +88,19 @@ pub struct Cgroup {
     /// Hierarchies in which this process may make nothing are done without: it is not the host's root, and nobody said where the
     /// cgroup should be.
     lenient: bool,
+    claim: Claim,
+}
+
+/// Whether the directories are the container's, so that what is in them may be killed and removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Claim {
+    /// Not yet: [`Cgroup::create`] has not come to its end. Some may be there, without processes.
+    Planned,
+    /// They are.
+    Made,
+    /// They are not: [`Cgroup::create`] has refused them, as in use say, and has removed what it made.
+    Refused,
 }
 
 /// What a mount of type `cgroup` shows in a container that has no cgroup namespace of its own, or has one and the host's own
@@ -137,7 +150,9 @@ impl Cgroup {
                     "the systemd cgroup manager is not there yet",
                 ));
             }
-            CgroupManager::Disabled => return Ok(Self { manager, trees: Vec::new(), lenient: true }),
+            CgroupManager::Disabled => {
+                return Ok(Self { manager, trees: Vec::new(), lenient: true, claim: Claim::Planned });
+            }
         }
         let hierarchies = layout::detect()?;
         let places = layout::places(&hierarchies, path, id)?;
@@ -146,7 +161,7 @@ impl Cgroup {
             .zip(places)
             .map(|(hierarchy, place)| Tree::new(hierarchy, place))
             .collect();
-        Ok(Self { manager, trees, lenient: path.is_none() && !geteuid().is_root() })
+        Ok(Self { manager, trees, lenient: path.is_none() && !geteuid().is_root(), claim: Claim::Planned })
     }
 
     /// The manager that it was made with.
@@ -172,7 +187,7 @@ impl Cgroup {
     }
 
     /// Makes the directories and enables the controllers. A cgroup that is there already must be empty and not frozen. On error
-    /// what was made is removed again.
+    /// what was made is removed again, and what was there before is not this container's: nothing here will touch it.
     pub fn create(&mut self) -> Result<()> {
         let mut unusable = Vec::new();
         for at in 0..self.trees.len() {
@@ -183,11 +198,13 @@ impl Cgroup {
                 continue;
             }
             self.trees[..at].iter().for_each(Tree::undo);
+            self.claim = Claim::Refused;
             return Err(error);
         }
         for at in unusable.into_iter().rev() {
             self.trees.remove(at);
         }
+        self.claim = Claim::Made;
         Ok(())
     }
 
@@ -231,6 +248,32 @@ impl Cgroup {
     pub fn attach_born(&self, pid: i32) -> Result<()> {
         let mut legacy = self.trees.iter().filter(|tree| !tree.unified);
         legacy.try_for_each(|tree| members::move_into(&tree.dir(), pid))
+    }
+
+    /// Moves the process `pid` in, as [`Cgroup::attach`]; where the container has made sub-cgroups with controllers of their own
+    /// on v2, so that its cgroup itself takes no more processes, into that of its process `other`.
+    pub fn attach_beside(&self, pid: i32, other: i32) -> Result<()> {
+        for tree in &self.trees {
+            match members::move_into(&tree.dir(), pid) {
+                Err(Error::Io { source, .. })
+                    if tree.unified && source.raw_os_error() == Some(libc::EBUSY) =>
+                {
+                    let place = tree.dir_of(other).ok_or_else(|| Error::NotFound { path: tree.dir() })?;
+                    members::move_into(&place, pid)?;
+                }
+                moved => moved?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the container's cgroup to the host's user `uid`, so that what runs there as this user can make sub-cgroups.
+    /// config-linux.md, "Cgroup ownership". On v2 alone; on v1 that would not be safe, so there nothing happens.
+    pub fn delegate(&self, uid: u32) -> Result<()> {
+        match &self.trees[..] {
+            [only] if only.unified => only.give_to(uid),
+            _ => Ok(()),
+        }
     }
 
     /// Moves the process `pid` into a sub-cgroup that is there already, told as `[controllers:]path`: of all hierarchies, or of
@@ -291,7 +334,7 @@ impl Cgroup {
     /// Whether its processes are frozen, or about to be.
     pub fn is_frozen(&self) -> Result<bool> {
         match self.freezer() {
-            Some(tree) if tree.dir().is_dir() => members::is_frozen(tree),
+            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => members::is_frozen(tree),
             _ => Ok(false),
         }
     }
@@ -310,7 +353,11 @@ impl Cgroup {
     pub fn delete(&self) -> Result<()> {
         let mut first = Ok(());
         for tree in &self.trees {
-            first = first.and(tree.remove());
+            first = first.and(match self.claim {
+                Claim::Made => tree.remove(),
+                Claim::Planned => tree.remove_unused(),
+                Claim::Refused => Ok(()),
+            });
         }
         first
     }
@@ -363,11 +410,14 @@ impl Cgroup {
     }
 
     fn needs_freezer(&self) -> Result<&Tree> {
+        if let (Some(tree), Claim::Planned | Claim::Refused) = (self.trees.first(), self.claim) {
+            return Err(Error::NotFound { path: tree.dir() });
+        }
         self.freezer().ok_or_else(|| Error::unsupported("cgroup", "this host has no cgroup freezer"))
     }
 
     /// The hierarchy whose list of processes counts.
     fn lead(&self) -> Option<&Tree> {
-        self.freezer().or_else(|| self.trees.first())
+        self.freezer().or_else(|| self.trees.first()).filter(|_| self.claim == Claim::Made)
     }
 }

@@ -149,7 +149,7 @@ impl Cgroup {
                 Some(same) if std::ptr::eq(same.0, tree) => open.insert(same),
                 _ => open.insert((tree, tree.open()?)),
             };
-            setting::carry_out(dir, &settings)?;
+            setting::carry_out(dir, &settings).map_err(|error| explain(error, tree, controller))?;
         }
         Ok(())
     }
@@ -203,6 +203,17 @@ fn missing(property: &str, controller: &str) -> Error {
         _ => format!("this host has no cgroup controller {controller}"),
     };
     Error::unsupported(property, reason)
+}
+
+/// Tells why a file is missing, where that is because its controller is not enabled.
+fn explain(error: Error, tree: &Tree, controller: &str) -> Error {
+    match error {
+        Error::Unsupported { property, reason } if tree.unified => {
+            let reason = tree.why_disabled(controller).unwrap_or(reason);
+            Error::Unsupported { property, reason }
+        }
+        other => other,
+    }
 }
 
 fn is_refusal(error: &std::io::Error) -> bool {

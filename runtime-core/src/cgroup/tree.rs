@@ -6,9 +6,12 @@ use super::{
     layout::Hierarchy,
     v2,
 };
-use nix::errno::Errno;
+use nix::{errno::Errno, fcntl::AtFlags, unistd::fchownat};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Component, Path, PathBuf},
+};
 
 /// One hierarchy's part of a container's cgroup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +159,11 @@ impl Tree {
         Ok(())
     }
 
+    /// Removes the directory if nothing is in it.
+    pub(super) fn remove_unused(&self) -> Result<()> {
+        dir::remove_unused(&self.dir())
+    }
+
     /// The processes in it and below; none where it is gone.
     pub(super) fn pids(&self) -> Result<Vec<i32>> {
         match self.open() {
@@ -165,9 +173,38 @@ impl Tree {
         }
     }
 
+    /// Why this cgroup of v2 has no `controller`.
+    pub(super) fn why_disabled(&self, controller: &str) -> Option<String> {
+        v2::why_disabled(&self.mount, &self.path, controller)
+    }
+
+    /// Gives the directory to the user `uid`, with those of its files that the kernel says may be given.
+    pub(super) fn give_to(&self, uid: u32) -> Result<()> {
+        let dir = self.open()?;
+        let listed = fs::read_to_string("/sys/kernel/cgroup/delegate");
+        let files = listed.as_deref().unwrap_or("cgroup.procs\ncgroup.subtree_control\ncgroup.threads");
+        // The directory last: from then on its owner can change what is in it.
+        for file in files.lines().chain(["."]) {
+            match fchownat(&dir, file, Some(uid.into()), None, AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => {
+                    let file = dir.path().join(file);
+                    return Err(Error::io(format!("chown {} to user {uid}", file.display()), errno));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The cgroup of process `pid` in this hierarchy, v2, if that is this cgroup or below it.
+    pub(super) fn dir_of(&self, pid: i32) -> Option<PathBuf> {
+        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        Some(self.mount.join(path)).filter(|dir| dir.starts_with(self.dir()))
+    }
+
     /// Where the sub-cgroup `sub` of it is. `..` is refused.
     pub(super) fn below(&self, sub: &Path) -> Result<PathBuf> {
-        use std::path::Component;
         let mut dir = self.dir();
         for component in sub.components() {
             match component {

@@ -2,6 +2,7 @@
 //! Documentation/admin-guide/cgroup-v2.rst, and the enabling of controllers down a path.
 
 use super::{convert, dir::Dir, error::Result, setting::Setting};
+use nix::errno::Errno;
 use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -140,6 +141,23 @@ pub(super) fn enable_controllers(mount: &Path, path: &Path, dir: &Dir) -> Result
         enable(&Dir::open(&mount.join(path))?, &missing);
     }
     Ok(())
+}
+
+/// Why the cgroup `path` below `mount` has no `controller`: the first cgroup on the way that does not pass it on, and the kernel's
+/// answer when it is told to.
+pub(super) fn why_disabled(mount: &Path, path: &Path, controller: &str) -> Option<String> {
+    let mut above: Vec<_> = path.ancestors().skip(1).collect();
+    above.reverse();
+    above.into_iter().find_map(|path| {
+        let dir = Dir::open(&mount.join(path)).ok()?;
+        let errno = dir.put("cgroup.subtree_control", &format!("+{controller}")).err()?;
+        let busy = if errno == Errno::EBUSY { ", it has processes of its own" } else { "" };
+        Some(format!(
+            "{} cannot pass on the controller {controller}: {}{busy}",
+            dir.path().display(),
+            errno.desc()
+        ))
+    })
 }
 
 fn enable(dir: &Dir, controllers: &[String]) {

@@ -163,6 +163,16 @@ impl Plain {
         if claims.len() > 1 && claims.iter().any(partly) {
             return Some("partial match");
         }
+        // "Less than x" and "greater or equal x" are one comparison, and the second rule stands where the first does.
+        let opposite = |a: &LinuxSeccompArg, b: &LinuxSeccompArg| {
+            let pairs = [(ScmpCmpLt, ScmpCmpGe), (ScmpCmpLe, ScmpCmpGt), (ScmpCmpEq, ScmpCmpNe)];
+            let same = a.index() == b.index() && (a.value() ^ b.value()) & 0xffff_ffff == 0;
+            same && pairs.contains(&(a.op(), b.op()))
+        };
+        let args = || claims.iter().flat_map(|claim| &claim.args);
+        if args().any(|a| args().any(|b| opposite(a, b))) {
+            return Some("opposite comparisons");
+        }
         // Rules that share the comparison of an upper word also share what is decided there.
         let ranged =
             |claim: &Claim| claim.args.iter().any(|arg| !matches!(arg.op(), ScmpCmpEq | ScmpCmpMaskedEq));

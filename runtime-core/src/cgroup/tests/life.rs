@@ -50,7 +50,15 @@ pub(super) fn a_cgroup_in_use_is_refused() {
     let mut again = made.0.clone();
     let error = again.create().unwrap_err();
     assert!(matches!(error, Error::NotEmpty { count: 1, .. }), "{error}");
+    // Whoever cleans up after that must not touch the other container.
+    again.kill_all(libc::SIGKILL).unwrap();
+    again.delete().unwrap();
+    assert!(again.freeze().is_err() && again.pids().unwrap().is_empty());
+    let planned = cgroup_at(&format!("/{}", made.0.trees[0].dir().file_name().unwrap().to_str().unwrap()));
+    planned.kill_all(libc::SIGKILL).unwrap();
+    planned.delete().unwrap();
     assert!(made.exists());
+    assert_eq!(made.pids().unwrap(), [pid(&child)]);
     child.kill().unwrap();
     child.wait().unwrap();
     again.create().unwrap();
@@ -117,7 +125,7 @@ pub(super) fn sub_cgroups_are_entered_counted_and_removed() {
     for (_, dir) in made.paths() {
         std::fs::create_dir_all(dir.join("a/b/c")).unwrap();
         std::fs::create_dir_all(dir.join("a/d")).unwrap();
-        if dir.join("cpuset.cpus").exists() {
+        if dir.join("a/cpuset.cpus").exists() && made.v1() {
             for level in ["a", "a/b"] {
                 for file in ["cpuset.cpus", "cpuset.mems"] {
                     std::fs::write(dir.join(level).join(file), "0").unwrap();
@@ -181,4 +189,71 @@ pub(super) fn the_view_and_birth_fit_the_host() {
             child.wait().unwrap();
         }
     }
+}
+
+pub(super) fn a_cgroup_is_given_to_its_user() {
+    use std::os::unix::fs::MetadataExt;
+    let made = Made::new();
+    made.delegate(4_711).unwrap();
+    let (_, dir) = made.paths().last().unwrap();
+    let owner = |file: &str| std::fs::metadata(dir.join(file)).unwrap().uid();
+    let user = if made.v1() { 0 } else { 4_711 };
+    for file in [".", "cgroup.procs", "cgroup.subtree_control"].iter().filter(|file| dir.join(file).exists())
+    {
+        assert_eq!(owner(file), user, "{file}");
+    }
+    if !made.v1() {
+        assert_eq!(owner("cgroup.max.depth"), 0);
+    }
+}
+
+/// With controllers handed on below it, a v2 cgroup takes no processes, and one with processes hands on none.
+pub(super) fn inner_cgroups_are_without_processes() {
+    let made = Made::new();
+    let Some(controller) =
+        made.try_file("cgroup.controllers").and_then(|all| all.split_whitespace().next().map(str::to_owned))
+    else {
+        return;
+    };
+    let (_, dir) = made.paths().last().unwrap();
+    let name = dir.file_name().unwrap().to_str().unwrap();
+    let mut nested = cgroup_at(&format!("/{name}/a/b"));
+    nested.create().unwrap();
+    let passed_on = std::fs::read_to_string(dir.join("a/b/cgroup.controllers")).unwrap();
+    assert_eq!(passed_on.trim(), made.file("cgroup.controllers"));
+    let (mut first, mut second) = (waiting("true"), waiting("true"));
+    nested.attach(pid(&first)).unwrap();
+    let error = members::move_into(&dir, pid(&second)).unwrap_err();
+    assert!(
+        matches!(&error, Error::Io { source, .. } if source.raw_os_error() == Some(libc::EBUSY)),
+        "{error}"
+    );
+    made.attach_beside(pid(&second), pid(&first)).unwrap();
+    let place = std::fs::read_to_string(format!("/proc/{}/cgroup", second.id())).unwrap();
+    assert!(place.ends_with(&format!("0::/{name}/a/b\n")), "{place}");
+    nested.kill_all(libc::SIGKILL).unwrap();
+    made.kill_all(libc::SIGKILL).unwrap();
+    first.wait().unwrap();
+    second.wait().unwrap();
+    nested.delete().unwrap();
+
+    let busy = Made::new();
+    let mut child = waiting("true");
+    busy.attach(pid(&child)).unwrap();
+    let (_, dir) = busy.paths().last().unwrap();
+    let mut below = cgroup_at(&format!("/{}/x", dir.file_name().unwrap().to_str().unwrap()));
+    below.create().unwrap();
+    if controller == "hugetlb" {
+        let limit = resources(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#);
+        let error = below.apply(&limit).unwrap_err().to_string();
+        let expected = format!(
+            "linux.resources.hugepageLimits: {} cannot pass on the controller hugetlb: Device or resource busy, it has \
+             processes of its own",
+            dir.display()
+        );
+        assert_eq!(error, expected);
+    }
+    below.delete().unwrap();
+    busy.kill_all(libc::SIGKILL).unwrap();
+    child.wait().unwrap();
 }

@@ -36,121 +36,236 @@ pub(super) fn devices_are_refused() {
     }
 }
 
-pub(super) fn limits_are_written_raised_and_lowered() {
+/// On a host that lacks a controller, what asks for it is refused by its place and the controller's name.
+pub(super) fn missing_controllers_are_named() {
     let made = Made::new();
-    if !made.v1() {
-        // Nothing but hugetlb lives in the unified tree of the hosts that this runs on natively.
-        for (json, place) in [
-            (
-                r#"{"memory":{"limit":1000000}}"#,
-                "linux.resources.memory.limit: this host has no cgroup controller memory",
-            ),
-            (
-                r#"{"pids":{"limit":10}}"#,
-                "linux.resources.pids.limit: this host has no cgroup controller pids",
-            ),
-            (
-                r#"{"cpu":{"shares":10}}"#,
-                "linux.resources.cpu.shares: this host has no cgroup controller cpu",
-            ),
-            (
-                r#"{"network":{"classID":1}}"#,
-                "linux.resources.network.classID: this host has no cgroup controller net_cls",
-            ),
-        ] {
-            if !made.file("cgroup.controllers").contains("memory") || json.contains("network") {
-                assert!(refused(&made, json).starts_with(place), "{json}");
-            }
+    let table = [
+        ("memory", "memory.limit", r#"{"memory":{"limit":1000000}}"#),
+        ("pids", "pids.limit", r#"{"pids":{"limit":10}}"#),
+        ("cpu", "cpu.shares", r#"{"cpu":{"shares":10}}"#),
+        ("cpuset", "cpu.cpus", r#"{"cpu":{"cpus":"0"}}"#),
+        ("hugetlb", "hugepageLimits", r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#),
+        ("rdma", "rdma.x", r#"{"rdma":{"x":{"hcaHandles":1}}}"#),
+        ("net_cls", "network.classID", r#"{"network":{"classID":1}}"#),
+        ("net_prio", "network.priorities", r#"{"network":{"priorities":[{"name":"lo","priority":1}]}}"#),
+    ];
+    for (controller, place, json) in table {
+        if !made.has(controller) {
+            let expected =
+                format!("linux.resources.{place}: this host has no cgroup controller {controller}");
+            assert_eq!(refused(&made, json), expected);
         }
+    }
+    if made.clone_into().unwrap().is_none() {
+        assert!(refused(&made, r#"{"unified":{"hugetlb.2MB.max":"0"}}"#).contains("needs cgroup v2"));
+    }
+}
+
+/// Asserts what a file holds, by its name on v1 or on v2.
+fn holds(made: &Made, v1: &str, v2: &str, value: impl Into<i64>) {
+    let file = if made.v1() { v1 } else { v2 };
+    assert_eq!(made.file(file), value.into().to_string(), "{file}");
+}
+
+pub(super) fn memory_limits_are_raised_and_lowered() {
+    let made = Made::new();
+    if !made.has("memory") {
         return;
     }
     let steps = [(50, 60), (500, 600), (100, 100), (700, 900), (20, 300), (100, 100)];
     for (limit, both) in steps.map(|(limit, both)| (limit << 20, both << 20)) {
         let json = format!(r#"{{"memory":{{"limit":{limit},"swap":{both},"reservation":{limit}}}}}"#);
         made.update(&resources(&json)).unwrap();
-        assert_eq!(made.file("memory.limit_in_bytes"), limit.to_string());
-        assert_eq!(made.file("memory.memsw.limit_in_bytes"), both.to_string());
-        assert_eq!(made.file("memory.soft_limit_in_bytes"), limit.to_string());
+        holds(&made, "memory.limit_in_bytes", "memory.max", limit);
+        holds(&made, "memory.soft_limit_in_bytes", "memory.low", limit);
+        if made.v1() {
+            assert_eq!(made.file("memory.memsw.limit_in_bytes"), both.to_string());
+        } else {
+            assert_eq!(made.file("memory.swap.max"), (both - limit).to_string());
+        }
     }
     made.update(&resources(r#"{"memory":{"limit":-1}}"#)).unwrap();
-    assert!(made.file("memory.memsw.limit_in_bytes").len() > 15);
+    if made.v1() {
+        assert!(made.file("memory.memsw.limit_in_bytes").len() > 15);
+    } else {
+        assert_eq!(
+            ["memory.max", "memory.swap.max"].map(|file| made.file(file)),
+            ["max"; 2].map(str::to_owned)
+        );
+    }
+    made.update(&resources("{}")).unwrap();
+}
+
+pub(super) fn processor_limits_are_raised_and_lowered() {
+    let made = Made::new();
+    if !made.has("cpu") {
+        return;
+    }
     for (quota, period, burst) in
         [(50_000, 100_000, 0), (20_000, 20_000, 20_000), (500_000, 50_000, 100_000), (2_000, 10_000, 0)]
     {
         let json = format!(r#"{{"cpu":{{"quota":{quota},"period":{period},"burst":{burst},"shares":512}}}}"#);
         made.update(&resources(&json)).unwrap();
-        let values = ["cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.cfs_burst_us", "cpu.shares"]
-            .map(|file| made.file(file));
-        assert_eq!(values, [quota, period, burst, 512].map(|value| value.to_string()));
+        holds(&made, "cpu.cfs_burst_us", "cpu.max.burst", burst);
+        holds(&made, "cpu.shares", "cpu.weight", if made.v1() { 512 } else { 59 });
+        if made.v1() {
+            assert_eq!(made.file("cpu.cfs_quota_us"), quota.to_string());
+            assert_eq!(made.file("cpu.cfs_period_us"), period.to_string());
+        } else {
+            assert_eq!(made.file("cpu.max"), format!("{quota} {period}"));
+        }
+    }
+    // One of the two leaves the other as it is.
+    made.update(&resources(r#"{"cpu":{"period":20000}}"#)).unwrap();
+    made.update(&resources(r#"{"cpu":{"quota":3000}}"#)).unwrap();
+    made.update(&resources(r#"{"cpu":{"period":30000}}"#)).unwrap();
+    if made.v1() {
+        assert_eq!(["cpu.cfs_quota_us", "cpu.cfs_period_us"].map(|file| made.file(file)), ["3000", "30000"]);
+    } else {
+        assert_eq!(made.file("cpu.max"), "3000 30000");
+        made.update(&resources(r#"{"cpu":{"quota":-1}}"#)).unwrap();
+        assert_eq!(made.file("cpu.max"), "max 30000");
     }
     made.update(&resources(r#"{"cpu":{"idle":1}}"#)).unwrap();
     assert_eq!(made.file("cpu.idle"), "1");
     made.update(&resources(r#"{"cpu":{"idle":0,"shares":100}}"#)).unwrap();
-    assert_eq!(made.file("cpu.shares"), "100");
-    made.update(&resources(r#"{"pids":{"limit":7},"cpu":{"cpus":"0","mems":"0"}}"#)).unwrap();
-    made.update(&resources(r#"{"pids":{}}"#)).unwrap();
-    assert_eq!(
-        ["pids.max", "cpuset.cpus", "cpuset.mems"].map(|file| made.file(file)),
-        ["7", "0", "0"].map(str::to_owned)
-    );
-    made.update(&resources(r#"{"pids":{"limit":-1}}"#)).unwrap();
-    assert_eq!(made.file("pids.max"), "max");
-    let error = refused(&made, r#"{"cpu":{"shares":1}}"#);
-    assert!(error.starts_with("linux.resources.cpu.shares: "), "{error}");
-    let error = refused(&made, r#"{"rdma":{"x":{"hcaHandles":1}}}"#);
-    assert!(error.starts_with("linux.resources.rdma.x: this host has no cgroup controller rdma"), "{error}");
+    holds(&made, "cpu.shares", "cpu.weight", if made.v1() { 100 } else { 17 });
+    if made.v1() {
+        assert!(refused(&made, r#"{"cpu":{"shares":1}}"#).starts_with("linux.resources.cpu.shares: "));
+    }
+    made.update(&resources(r#"{"cpu":{"cpus":"0","mems":"0"}}"#)).unwrap();
+    assert_eq!(["cpuset.cpus", "cpuset.mems"].map(|file| made.file(file)), ["0", "0"]);
 }
 
-pub(super) fn huge_pages_are_limited() {
-    let json = r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#;
+pub(super) fn a_quota_slows_a_spinner() {
     let made = Made::new();
-    if made.clone_into().unwrap().is_none() {
-        let error = refused(&made, json);
-        assert!(
-            error.starts_with("linux.resources.hugepageLimits: this host has no cgroup controller hugetlb"),
-            "{error}"
-        );
-        let error = refused(&made, r#"{"unified":{"hugetlb.2MB.max":"0"}}"#);
-        assert!(error.contains("needs cgroup v2"), "{error}");
+    if !made.has("cpu") {
         return;
     }
-    made.check(&resources(json)).unwrap();
-    made.apply(&resources(json)).unwrap();
-    assert_eq!(made.file("hugetlb.2MB.max"), "4194304");
-    assert_eq!(made.file("hugetlb.2MB.rsvd.max"), "4194304");
-    made.update(&resources(r#"{"unified":{"hugetlb.2MB.max":"2097152","cgroup.max.depth":"5"}}"#)).unwrap();
-    assert_eq!(made.file("hugetlb.2MB.max"), "2097152");
-    assert_eq!(made.file("cgroup.max.depth"), "5");
-    let error = made.update(&resources(r#"{"unified":{"no.such":"1"}}"#)).unwrap_err().to_string();
-    assert!(error.starts_with("linux.resources.unified[\"no.such\"]: "), "{error}");
-    assert_eq!(made.stats().unwrap().hugetlb["2MB"].usage, 0);
+    made.apply(&resources(r#"{"cpu":{"quota":10000,"period":50000}}"#)).unwrap();
+    let mut spinner = waiting("while :; do :; done");
+    made.attach(pid(&spinner)).unwrap();
+    let begin = std::time::Instant::now();
+    spinner.stdin.take().unwrap().write_all(b"\n").unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    let stats = made.stats().unwrap();
+    let share = Duration::from_nanos(stats.cpu.usage.total).as_secs_f64() / begin.elapsed().as_secs_f64();
+    assert!(share < 0.35, "{share} of a processor instead of 0.2");
+    assert!(stats.cpu.throttling.throttled_periods > 0, "{:?}", stats.cpu);
+    made.kill_all(libc::SIGKILL).unwrap();
+    spinner.wait().unwrap();
 }
 
-pub(super) fn limits_bite() {
+pub(super) fn the_number_of_processes_is_limited() {
     let made = Made::new();
-    if !made.v1() {
+    if !made.has("pids") {
         return;
     }
-    made.apply(&resources(r#"{"memory":{"limit":16777216,"swap":16777216},"pids":{"limit":20}}"#)).unwrap();
-    let fill = "head -c 100000000 /dev/zero | tail -c 90000000 >/dev/null; exit $?";
+    for (json, value) in [
+        (r#"{"pids":{"limit":7}}"#, "7"),
+        (r#"{"pids":{}}"#, "7"),
+        (r#"{"pids":{"limit":-1}}"#, "max"),
+        (r#"{"pids":{"limit":20}}"#, "20"),
+    ] {
+        made.update(&resources(json)).unwrap();
+        assert_eq!(made.file("pids.max"), value);
+    }
+    assert_eq!(made.stats().unwrap().pids.limit, 20);
+    let forks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; do sleep 2 & done";
+    assert_ne!(run_in(&made, forks), 0);
+}
+
+pub(super) fn memory_is_limited() {
+    let made = Made::new();
+    if !made.has("memory") {
+        return;
+    }
+    made.apply(&resources(r#"{"memory":{"limit":16777216,"swap":16777216}}"#)).unwrap();
     assert_eq!(run_in(&made, "exec head -c 1000 /dev/zero"), 0);
-    assert_ne!(run_in(&made, fill), 0);
+    // The size of the last part is what is held in memory.
+    let fill = "exec dd if=/dev/zero of=/dev/null bs=100000000 count=1";
+    assert_eq!(run_in(&made, fill), 128 + libc::SIGKILL);
     let stats = made.stats().unwrap();
     assert!(stats.memory.event_count.unwrap().oom_kill >= 1);
     assert_eq!(stats.memory.usage.limit, 16_777_216);
-    assert_ne!(
-        run_in(
-            &made,
-            "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23; do sleep 2 & done"
-        ),
-        0
-    );
-    made.kill_all(libc::SIGKILL).unwrap();
-    // Weights need BFQ in the kernel.
-    match made.update(&resources(r#"{"blockIO":{"weight":500}}"#)) {
-        Ok(()) => assert_eq!(made.file("blkio.bfq.weight"), "500"),
-        Err(error) => {
-            assert!(error.to_string().starts_with("linux.resources.blockIO.weight: "), "{error}");
-        }
+    assert!(stats.memory.usage.max > 10_000_000);
+    // A limit below what is in use is refused where that is asked for, and always on v1.
+    let mut holder = waiting("head -c 8000000 /dev/zero | tail -c 8000000 | (sleep 100)");
+    made.attach(pid(&holder)).unwrap();
+    holder.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let begin = std::time::Instant::now();
+    while made.stats().unwrap().memory.usage.usage < 8_000_000 {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", made.stats().unwrap().memory.usage);
+        std::thread::sleep(Duration::from_millis(10));
     }
+    let low = r#"{"memory":{"limit":1000000,"checkBeforeUpdate":true}}"#;
+    let error = made.update(&resources(low)).unwrap_err().to_string();
+    assert!(error.starts_with("linux.resources.memory.limit: 1000000 is "), "{error}");
+    made.kill_all(libc::SIGKILL).unwrap();
+    holder.wait().unwrap();
+}
+
+pub(super) fn huge_pages_and_unified_keys_are_limited() {
+    let made = Made::new();
+    if made.has("hugetlb") && made.try_file("hugetlb.2MB.max").is_some() {
+        let json = r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#;
+        made.check(&resources(json)).unwrap();
+        made.apply(&resources(json)).unwrap();
+        assert_eq!(["hugetlb.2MB.max", "hugetlb.2MB.rsvd.max"].map(|file| made.file(file)), ["4194304"; 2]);
+        made.update(&resources(r#"{"unified":{"hugetlb.2MB.max":"2097152","cgroup.max.depth":"5"}}"#))
+            .unwrap();
+        assert_eq!(["hugetlb.2MB.max", "cgroup.max.depth"].map(|file| made.file(file)), ["2097152", "5"]);
+        let error = made.update(&resources(r#"{"unified":{"no.such":"1"}}"#)).unwrap_err().to_string();
+        assert!(error.starts_with("linux.resources.unified[\"no.such\"]: "), "{error}");
+        assert_eq!(made.stats().unwrap().hugetlb["2MB"].usage, 0);
+    } else if made.has("hugetlb") && made.try_file("hugetlb.2MB.limit_in_bytes").is_some() {
+        let json = r#"{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}]}"#;
+        made.apply(&resources(json)).unwrap();
+        let files = ["hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.rsvd.limit_in_bytes"];
+        assert_eq!(files.map(|file| made.file(file)), ["4194304"; 2]);
+    }
+    if made.has("net_cls") {
+        let json = r#"{"network":{"classID":1048577,"priorities":[{"name":"lo","priority":3}]}}"#;
+        made.update(&resources(json)).unwrap();
+        assert_eq!(made.file("net_cls.classid"), "1048577");
+        assert_eq!(made.file("net_prio.ifpriomap"), "lo 3");
+    }
+}
+
+pub(super) fn block_devices_are_throttled() {
+    let made = Made::new();
+    let controller = if made.v1() { "blkio" } else { "io" };
+    if !made.has(controller) {
+        return;
+    }
+    // Weights need BFQ in the kernel, on v2 io.cost will do.
+    match made.update(&resources(r#"{"blockIO":{"weight":500}}"#)) {
+        Ok(()) => {
+            let weight = made.try_file("blkio.bfq.weight").or_else(|| made.try_file("io.bfq.weight"));
+            assert!(weight.is_none_or(|weight| weight.ends_with("500")));
+        }
+        Err(error) => assert!(error.to_string().starts_with("linux.resources.blockIO.weight: "), "{error}"),
+    }
+    let disks = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let numbers = disks.filter_map(|disk| std::fs::read_to_string(disk.path().join("dev")).ok());
+    let Some(disk) = numbers.into_iter().next() else { return };
+    let (major, minor) = disk.trim().split_once(':').unwrap();
+    let json = |rate: u64| {
+        let device = format!(r#"[{{"major":{major},"minor":{minor},"rate":{rate}}}]"#);
+        format!(r#"{{"blockIO":{{"throttleReadBpsDevice":{device},"throttleWriteIOPSDevice":{device}}}}}"#)
+    };
+    made.update(&resources(&json(1_048_576))).unwrap();
+    if made.v1() {
+        assert_eq!(made.file("blkio.throttle.read_bps_device"), format!("{major}:{minor} 1048576"));
+        assert_eq!(made.file("blkio.throttle.write_iops_device"), format!("{major}:{minor} 1048576"));
+    } else {
+        let line = format!("{major}:{minor} rbps=1048576 wbps=max riops=max wiops=1048576");
+        assert_eq!(made.file("io.max"), line);
+    }
+    made.update(&resources(&json(0))).unwrap();
+    let file = if made.v1() { "blkio.throttle.read_bps_device" } else { "io.max" };
+    assert_eq!(made.file(file), "");
+    let none = r#"{"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":9,"rate":1}]}}"#;
+    let error = made.update(&resources(none)).unwrap_err().to_string();
+    assert!(error.starts_with("linux.resources.blockIO.throttleReadBpsDevice: "), "{error}");
 }

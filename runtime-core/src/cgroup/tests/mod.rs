@@ -45,8 +45,20 @@ impl Made {
 
     /// The content of `file`, in whichever hierarchy has it.
     fn file(&self, file: &str) -> String {
+        self.try_file(file).unwrap_or_else(|| panic!("no {file}"))
+    }
+
+    fn try_file(&self, file: &str) -> Option<String> {
         let found = self.paths().find_map(|(_, dir)| std::fs::read_to_string(dir.join(file)).ok());
-        found.unwrap_or_else(|| panic!("no {file}")).trim().to_owned()
+        found.map(|text| text.trim().to_owned())
+    }
+
+    /// Whether the host has `controller`.
+    fn has(&self, controller: &str) -> bool {
+        let v1 = self.0.trees.iter().any(|tree| tree.has(controller));
+        v1 || self
+            .try_file("cgroup.controllers")
+            .is_some_and(|all| all.split(' ').any(|name| name == controller))
     }
 
     fn v1(&self) -> bool {
@@ -125,18 +137,25 @@ fn timing() {
 #[test]
 #[ignore = "run by the tests below, each on another kind of host"]
 fn scenarios() {
-    let scenarios: [(&str, fn()); 12] = [
+    let scenarios: [(&str, fn()); 19] = [
         ("a_life", life::a_life),
         ("only_what_was_made_is_removed", life::only_what_was_made_is_removed),
         ("a_cgroup_in_use_is_refused", life::a_cgroup_in_use_is_refused),
         ("freezing_stops_and_killing_ends_all", life::freezing_stops_and_killing_ends_all),
         ("a_signal_reaches_all", life::a_signal_reaches_all),
-        ("devices_are_refused", limits::devices_are_refused),
-        ("limits_are_written_raised_and_lowered", limits::limits_are_written_raised_and_lowered),
-        ("huge_pages_are_limited", limits::huge_pages_are_limited),
-        ("limits_bite", limits::limits_bite),
         ("sub_cgroups_are_entered_counted_and_removed", life::sub_cgroups_are_entered_counted_and_removed),
+        ("a_cgroup_is_given_to_its_user", life::a_cgroup_is_given_to_its_user),
+        ("inner_cgroups_are_without_processes", life::inner_cgroups_are_without_processes),
         ("the_view_and_birth_fit_the_host", life::the_view_and_birth_fit_the_host),
+        ("devices_are_refused", limits::devices_are_refused),
+        ("missing_controllers_are_named", limits::missing_controllers_are_named),
+        ("memory_limits_are_raised_and_lowered", limits::memory_limits_are_raised_and_lowered),
+        ("processor_limits_are_raised_and_lowered", limits::processor_limits_are_raised_and_lowered),
+        ("a_quota_slows_a_spinner", limits::a_quota_slows_a_spinner),
+        ("the_number_of_processes_is_limited", limits::the_number_of_processes_is_limited),
+        ("memory_is_limited", limits::memory_is_limited),
+        ("huge_pages_and_unified_keys_are_limited", limits::huge_pages_and_unified_keys_are_limited),
+        ("block_devices_are_throttled", limits::block_devices_are_throttled),
         ("timing", timing),
     ];
     for (name, scenario) in scenarios {
@@ -158,6 +177,45 @@ fn on_a_host(prepare: &str) {
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     println!("{}", text(&output.stdout));
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).contains("1 passed"));
+}
+
+#[test]
+#[ignore = "run by the test below, as a user without rights"]
+fn as_nobody() {
+    assert!(!geteuid().is_root());
+    let mut cgroup = Cgroup::new(CgroupManager::Cgroupfs, None, &name()).unwrap();
+    let usual = resources(r#"{"devices":[{"allow":false,"access":"rwm"}]}"#);
+    cgroup.check(&usual).unwrap();
+    cgroup.create().unwrap();
+    cgroup.apply(&usual).unwrap();
+    cgroup.attach(1).unwrap();
+    assert!(cgroup.stats().is_ok() && cgroup.pids().unwrap().is_empty() && !cgroup.exists());
+    let error = cgroup.apply(&resources(r#"{"memory":{"limit":1000000}}"#)).unwrap_err();
+    assert!(error.to_string().starts_with("linux.resources.memory.limit: "), "{error}");
+    cgroup.kill_all(libc::SIGKILL).unwrap();
+    cgroup.delete().unwrap();
+    // Where one is asked for by name it has to be made.
+    let error: crate::Error = cgroup_at(&format!("/{}", name())).create().unwrap_err().into();
+    assert_eq!(error.kind(), crate::ErrorKind::Permission, "{error:?}");
+}
+
+#[test]
+fn without_rights_cgroups_are_done_without() {
+    assert!(geteuid().is_root(), "this test gives up root: run it as root");
+    let dir = PathBuf::from(format!("/tmp/{}", name()));
+    std::fs::create_dir(&dir).unwrap();
+    let copy = dir.join("test");
+    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(&copy)
+        .args(["--exact", "cgroup::tests::as_nobody", "--ignored", "--nocapture"])
+        .output();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let output = output.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(text(&output.stdout).contains("1 passed"));
 }
