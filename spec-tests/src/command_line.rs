@@ -2,10 +2,10 @@
 
 use crate::{
     cases,
-    harness::{Cgroups, Format, Options, conformance, read_known, wanted},
+    harness::{Cgroups, Format, Known, Options, conformance, wanted},
 };
 use lexopt::{Arg, Parser, ValueExt};
-use std::{collections::BTreeMap, error::Error, thread};
+use std::{error::Error, thread};
 
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
@@ -34,7 +34,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         format: Format::Text,
         output: None,
         jobs: thread::available_parallelism().map_or(2, usize::from),
-        known: BTreeMap::new(),
+        known: Known::default(),
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -52,7 +52,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             }
             Arg::Long("output") => options.output = Some(parser.value()?.into()),
             Arg::Long("jobs") => options.jobs = parser.value()?.parse()?,
-            Arg::Long("known") => options.known = read_known(parser.value()?.as_ref())?,
+            Arg::Long("known") => options.known = Known::read(parser.value()?.as_ref())?,
             Arg::Value(value) if verb.is_none() => verb = Some(value.string()?),
             other => return Err(other.unexpected().into()),
         }

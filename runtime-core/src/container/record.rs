@@ -1,11 +1,13 @@
 //! What is kept of a container between operations: `state.json` in its state directory.
 
 use super::{State, Status};
-use crate::{cgroup::Cgroup, fs::procfs};
-use nix::unistd::{Uid, User};
+use crate::{
+    cgroup::Cgroup,
+    fs::{passwd, procfs},
+};
 use oci_spec::runtime::Hooks;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, fs::File, path::PathBuf};
 
 /// A process, proved by its start time to be the one that was meant: numbers are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,9 +79,7 @@ impl Record {
 
     /// The name of the owner, or the number.
     pub(super) fn owner_name(&self) -> String {
-        match User::from_uid(Uid::from_raw(self.owner)) {
-            Ok(Some(user)) => user.name,
-            _ => self.owner.to_string(),
-        }
+        let entry = File::open("/etc/passwd").ok().and_then(|file| passwd::find(file, self.owner));
+        entry.map_or(self.owner.to_string(), |entry| entry.name)
     }
 }

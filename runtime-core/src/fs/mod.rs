@@ -1,5 +1,6 @@
-//! Files of the host: atomic writes, the verified procfs handle, sockets with long paths.
+//! Files of the host: atomic writes, passwd files, the verified procfs handle, sockets with long paths.
 
 pub(crate) mod atomic;
+pub(crate) mod passwd;
 pub(crate) mod procfs;
 pub(crate) mod socket;

@@ -1,11 +1,25 @@
 //! `linux.cgroupsPath` and `linux.resources`: what the container's cgroup holds, on version 1 and 2.
 
 use crate::harness::{Bundle, Cgroups, Container, Suite, Test, Verdict, check, check_eq, fail, skip};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{fs, path::PathBuf};
 
 /// Controller of version 1, file, what it is to hold; the resources are `linux.resources`.
-const V1: [(&str, &str, &str, &str, &str); 18] = [
+const V1: [(&str, &str, &str, &str, &str); 20] = [
+    (
+        "cpu-realtime-runtime",
+        "cpu",
+        "cpu.rt_runtime_us",
+        r#"{"cpu": {"realtimeRuntime": 9000, "realtimePeriod": 900000}}"#,
+        "9000",
+    ),
+    (
+        "cpu-realtime-period",
+        "cpu",
+        "cpu.rt_period_us",
+        r#"{"cpu": {"realtimeRuntime": 9000, "realtimePeriod": 900000}}"#,
+        "900000",
+    ),
     ("memory-limit", "memory", "memory.limit_in_bytes", r#"{"memory": {"limit": 67108864}}"#, "67108864"),
     (
         "memory-unlimited",
@@ -212,10 +226,10 @@ pub(super) fn add(suite: &mut Suite) {
         );
     }
     paths(suite);
-    life(suite);
 }
 
-fn needs(t: &Test, controller: &str) -> Verdict {
+/// Skips unless this machine has the controller.
+pub(super) fn needs(t: &Test, controller: &str) -> Verdict {
     if t.machine.cgroups == Cgroups::V2 {
         t.machine.v2(Some(controller)).map(drop)
     } else {
@@ -224,7 +238,7 @@ fn needs(t: &Test, controller: &str) -> Verdict {
 }
 
 /// A container that waits, with these resources.
-fn with<'t>(t: &'t Test, resources: &str) -> Verdict<(Bundle, Container<'t>)> {
+pub(super) fn with<'t>(t: &'t Test, resources: &str) -> Verdict<(Bundle, Container<'t>)> {
     let mut b = t.waiting()?;
     b.config["linux"]["resources"] = serde_json::from_str(resources)?;
     let c = t.create(&b)?;
@@ -232,7 +246,7 @@ fn with<'t>(t: &'t Test, resources: &str) -> Verdict<(Bundle, Container<'t>)> {
 }
 
 /// The cgroup of the container's process in the hierarchy of `controller`, whatever the runtime names it.
-fn directory(t: &Test, c: &Container<'_>, controller: &str) -> Verdict<PathBuf> {
+pub(super) fn directory(t: &Test, c: &Container<'_>, controller: &str) -> Verdict<PathBuf> {
     let lines = fs::read_to_string(format!("/proc/{}/cgroup", c.pid))?;
     for line in lines.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -253,7 +267,8 @@ fn directory(t: &Test, c: &Container<'_>, controller: &str) -> Verdict<PathBuf> 
     skip(format!("process {} is in no hierarchy with {controller}", c.pid))
 }
 
-fn read(dir: &std::path::Path, file: &str) -> Verdict<String> {
+/// What a file of a cgroup holds.
+pub(super) fn read(dir: &std::path::Path, file: &str) -> Verdict<String> {
     match fs::read_to_string(dir.join(file)) {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(error) => fail(format!("{}/{file}: {error}", dir.display())),
@@ -357,149 +372,26 @@ fn paths(suite: &mut Suite) {
         }
         Ok(())
     });
-    g.must("non-empty-cgroup", "Control groups: a shared cgroup is an error or works", |t| {
-        let b = t.waiting()?;
-        let first = t.running_of(&b)?;
-        let second = t.waiting()?;
-        let mut second = second;
-        second.config["linux"]["cgroupsPath"] = b.config["linux"]["cgroupsPath"].clone();
-        match t.try_create(&second)? {
-            done if done.code() == 0 => {}
-            done => drop(done.refused()?),
-        }
-        first.is("running")
-    });
+    g.must(
+        "non-empty-cgroup-and-others-stay-alive",
+        "Control groups: a shared cgroup is an error or works",
+        |t| {
+            let b = t.waiting()?;
+            let first = t.running_of(&b)?;
+            let second = t.waiting()?;
+            let mut second = second;
+            second.config["linux"]["cgroupsPath"] = b.config["linux"]["cgroupsPath"].clone();
+            match t.try_create(&second)? {
+                done if done.code() == 0 => {}
+                done => drop(done.refused()?),
+            }
+            first.is("running")
+        },
+    );
 }
 
 /// The paths in /proc/PID/cgroup.
 fn places(c: &Container<'_>) -> Verdict<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{}/cgroup", c.pid))?;
     Ok(text.lines().filter_map(|line| line.splitn(3, ':').nth(2).map(str::to_owned)).collect())
-}
-
-fn life(suite: &mut Suite) {
-    let mut g = suite.group("cgroups", "config-linux.md");
-    g.must("pids-limit-is-enforced", "resources: pids", |t| {
-        needs(t, "pids")?;
-        let mut b = t.bundle()?;
-        b.config["linux"]["resources"] = json!({"pids": {"limit": 3}});
-        b.payload(&["family", "20"]);
-        let done = t.try_run(&b)?;
-        check_eq!(done.code(), 71, "exit code of a process that starts too many others");
-        Ok(())
-    });
-    g.must("memory-limit-is-enforced", "resources: memory", |t| {
-        needs(t, "memory")?;
-        let mut b = t.bundle()?;
-        b.config["linux"]["resources"] = json!({"memory": {"limit": 33_554_432, "swap": 33_554_432}});
-        b.payload(&["allocate", "100"]);
-        check_eq!(t.try_run(&b)?.code(), 137, "exit code of a process that takes too much");
-        Ok(())
-    });
-    g.cli("update-pids", "update --pids-limit", |t| {
-        update(t, "pids", &["--pids-limit", "55"], "pids.max", "55", "pids.max", "55")
-    });
-    g.cli("update-memory", "update --memory", |t| {
-        let to = "50331648";
-        update(t, "memory", &["--memory", to], "memory.limit_in_bytes", to, "memory.max", to)
-    });
-    g.cli("update-cpu-share", "update --cpu-share", |t| {
-        update(t, "cpu", &["--cpu-share", "262144"], "cpu.shares", "262144", "cpu.weight", "10000")
-    });
-    g.cli("update-cpu-quota", "update --cpu-quota --cpu-period", |t| {
-        let flags = ["--cpu-quota", "20000", "--cpu-period", "50000"];
-        update(t, "cpu", &flags, "cpu.cfs_quota_us", "20000", "cpu.max", "20000 50000")
-    });
-    g.cli("update-cpuset", "update --cpuset-cpus", |t| {
-        update(t, "cpuset", &["--cpuset-cpus", "0"], "cpuset.cpus", "0", "cpuset.cpus", "0")
-    });
-    g.cli("update-from-stdin", "update --resources -", |t| {
-        needs(t, "pids")?;
-        let (_, c) = with(t, "{}")?;
-        c.start_ready()?;
-        t.call(&["update", "--resources", "-", &c.id]).input(r#"{"pids": {"limit": 44}}"#).done()?.ok()?;
-        check_eq!(read(&directory(t, &c, "pids")?, "pids.max")?, "44", "pids.max");
-        Ok(())
-    });
-    g.cli("update-with-broken-json", "update --resources: an error", |t| {
-        let c = t.running()?;
-        t.call(&["update", "--resources", "-", &c.id]).input("{\"pids\": ").done()?.refused().map(drop)
-    });
-    g.cli("pause-and-resume", "pause, resume", |t| {
-        let c = freezable(t)?;
-        t.call(&["pause", &c.id]).done()?.ok()?;
-        c.is("paused")?;
-        let dir = directory(t, &c, "freezer")?;
-        let frozen = read(&dir, "freezer.state").or_else(|_| read(&dir, "cgroup.events"))?;
-        check!(frozen == "FROZEN" || frozen.contains("frozen 1"), "the cgroup is {frozen:?}");
-        t.call(&["resume", &c.id]).done()?.ok()?;
-        c.is("running")?;
-        c.kill("TERM")?;
-        check_eq!(c.wait()?, 0, "exit code");
-        Ok(())
-    });
-    g.cli("kill-of-a-paused-one", "kill -9 of a paused container", |t| {
-        let c = freezable(t)?;
-        t.call(&["pause", &c.id]).done()?.ok()?;
-        t.call(&["delete", "--force", &c.id]).done()?.ok()?;
-        check_eq!(c.wait()?, 137, "status");
-        Ok(())
-    });
-    g.cli("exec-of-a-paused-one", "exec: an error in a paused container", |t| {
-        let c = freezable(t)?;
-        t.call(&["pause", &c.id]).done()?.ok()?;
-        let done = c.exec(&[], &["report"])?;
-        t.call(&["resume", &c.id]).done()?.ok()?;
-        done.refused().map(drop)
-    });
-    g.cli("events-stats", "events --stats: one JSON document", |t| {
-        let c = t.running()?;
-        let done = t.call(&["events", "--stats", &c.id]).done()?.ok()?;
-        let stats: Value = crate::harness::parse(&done.stdout())?;
-        check_eq!(stats["type"], "stats", "type");
-        check_eq!(stats["id"], c.id, "id");
-        check!(
-            stats["data"]["pids"].is_object() && stats["data"]["cpu"].is_object(),
-            "data: {}",
-            stats["data"]
-        );
-        Ok(())
-    });
-    g.cli("tiny-memory-limit", "resources: a small limit is no obstacle to the start", |t| {
-        needs(t, "memory")?;
-        let mut b = t.bundle()?;
-        b.config["linux"]["resources"] = json!({"memory": {"limit": 4_194_304}});
-        b.payload(&["exit", "5"]);
-        check_eq!(t.try_run(&b)?.code(), 5, "exit code");
-        Ok(())
-    });
-}
-
-fn update(
-    t: &Test,
-    controller: &str,
-    flags: &[&str],
-    v1_file: &str,
-    v1_want: &str,
-    v2_file: &str,
-    v2_want: &str,
-) -> Verdict {
-    needs(t, controller)?;
-    let (file, want) = if t.machine.cgroups == Cgroups::V2 { (v2_file, v2_want) } else { (v1_file, v1_want) };
-    let (_, c) = with(t, r#"{"memory": {"limit": 100663296}, "pids": {"limit": 100}}"#)?;
-    c.start_ready()?;
-    let mut words = vec!["update"];
-    words.extend(flags);
-    words.push(&c.id);
-    t.call(&words).done()?.ok()?;
-    check_eq!(read(&directory(t, &c, controller)?, file)?, want, "{file}");
-    Ok(())
-}
-
-/// A running container that can be frozen here.
-fn freezable(t: &Test) -> Verdict<Container<'_>> {
-    if t.machine.cgroups != Cgroups::V2 {
-        t.machine.v1("freezer")?;
-    }
-    t.running()
 }

@@ -1,6 +1,7 @@
 //! The cases, a file per topic.
 
 mod capabilities;
+mod cgroup_life;
 mod cgroups;
 mod config;
 mod devices;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> Suite {
         mount_options::add,
         devices::add,
         cgroups::add,
+        cgroup_life::add,
         seccomp::add,
         exec::add,
         paths::add,

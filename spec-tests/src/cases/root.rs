@@ -154,20 +154,17 @@ pub(super) fn add(suite: &mut Suite) {
         "propagation-slave-of-a-shared-mount",
         "rootfsPropagation: slave receives the host's mounts",
         |t| {
-            let b = t.bundle()?;
-            let root = b.rootfs();
-            mount(Some(&root), &root, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
-            mount(None::<&str>, &root, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
-            let mut b = b;
-            b.config["linux"]["rootfsPropagation"] = json!("slave");
-            let got = t.report(&b);
-            nix::mount::umount(&root)?;
-            let r = got?;
+            let r = on_shared(t, Some("slave"))?;
             let words = strings(&r.mount("/")?["propagation"]).join(" ");
             check!(words.contains("master:"), "the root is {words:?}");
             Ok(())
         },
     );
+    for value in [None, Some("private"), Some("slave"), Some("shared"), Some("unbindable")] {
+        let name = value.unwrap_or("default");
+        let clause = "rootfsPropagation: mounts stay inside";
+        g.must(&format!("no-mount-comes-to-the-host-{name}"), clause, move |t| on_shared(t, value).map(drop));
+    }
     g.must("propagation-unknown-is-refused", "rootfsPropagation: Valid values", |t| {
         let mut b = t.bundle()?;
         b.config["linux"]["rootfsPropagation"] = json!("everywhere");
@@ -181,4 +178,23 @@ fn propagation(t: &Test, value: Option<&str>) -> Verdict<Value> {
         b.config["linux"]["rootfsPropagation"] = json!(value);
     }
     t.report(&b)
+}
+
+/// A report from an image on a shared mount, as it is on most machines. The container's mounts must not come out.
+fn on_shared(t: &Test, value: Option<&str>) -> Verdict<Value> {
+    let mut b = t.bundle()?;
+    let root = b.rootfs();
+    mount(Some(&root), &root, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+    mount(None::<&str>, &root, None::<&str>, MsFlags::MS_SHARED, None::<&str>)?;
+    if let Some(value) = value {
+        b.config["linux"]["rootfsPropagation"] = json!(value);
+    }
+    b.mount("/data", "tmpfs", "of-the-container", &[]);
+    let got = t.report(&b);
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let here = root.to_string_lossy();
+    let out: Vec<&str> = table.lines().filter(|line| line.contains(&*here)).skip(1).collect();
+    nix::mount::umount2(&root, nix::mount::MntFlags::MNT_DETACH)?;
+    check!(out.is_empty(), "mounts of the container came to the host: {out:?}");
+    got
 }

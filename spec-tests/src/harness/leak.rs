@@ -123,6 +123,9 @@ pub(super) fn remove_cgroup(path: &Path) {
     super::call::within(Duration::from_millis(500), || fs::remove_dir(path).is_ok().then_some(()));
 }
 
+/// How long the real-time processes of a cgroup v1 may run in each period, in microseconds.
+pub(crate) const RT_RUNTIME: &str = "cpu.rt_runtime_us";
+
 /// The cgroups above those of the suite, one in each hierarchy, as long as the suite runs.
 pub(super) struct Parents {
     dirs: Vec<PathBuf>,
@@ -143,6 +146,9 @@ impl Parents {
                 for file in ["cpuset.cpus", "cpuset.mems"] {
                     fs::write(dir.join(file), fs::read(hierarchy.at.join(file))?)?;
                 }
+            } else if dir.join(RT_RUNTIME).exists() {
+                // Real-time processes need a share of their cgroup's; where none can be had, their cases are skipped.
+                let _ = fs::write(dir.join(RT_RUNTIME), "400000");
             }
             made.dirs.push(dir);
         }

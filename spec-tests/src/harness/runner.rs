@@ -1,7 +1,7 @@
 //! Tries the cases, several at a time, each in its own worker, and tells what came of them.
 
 use super::{
-    Case, Claims, Format, Kind, Outcome, Suite, leak,
+    Case, Claims, Format, Kind, Known, Outcome, Suite, leak,
     machine::{self, Cgroups, Hierarchy},
     outcome::Count,
     sys, within,
@@ -44,8 +44,8 @@ pub(crate) struct Options {
     pub(crate) output: Option<PathBuf>,
     /// How many cases at a time.
     pub(crate) jobs: usize,
-    /// Known departures: the case and the reason.
-    pub(crate) known: BTreeMap<String, String>,
+    /// Known departures.
+    pub(crate) known: Known,
 }
 
 /// Tries all cases that `options` choose; true when none failed.
@@ -56,7 +56,7 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
     let outcomes = try_all(&chosen, &ground, options);
     ground.remove();
     let mut outcomes = outcomes?;
-    judge_known(&mut outcomes, &options.known);
+    options.known.judge(&mut outcomes, machine::kind(&ground.hierarchies));
     tell(&outcomes, &ground.claims.name, options)?;
     Ok(Count::of(&outcomes).failed == 0 && outcomes.len() == chosen.len())
 }
@@ -82,6 +82,7 @@ struct Ground {
     base: PathBuf,
     payload: PathBuf,
     parent: String,
+    hierarchies: Vec<Hierarchy>,
     parents: leak::Parents,
     claims: Claims,
     runtime: PathBuf,
@@ -107,9 +108,10 @@ impl Ground {
         let payload = base.join("payload");
         fs::copy("/proc/self/exe", &payload)?;
         let parent = format!("/corten-test-{id}");
-        let parents = leak::Parents::make(&machine::hierarchies(), &parent)?;
+        let hierarchies = machine::hierarchies();
+        let parents = leak::Parents::make(&hierarchies, &parent)?;
         let claims = Claims::of(&runtime);
-        Ok(Self { base, payload, parent, parents, claims, runtime })
+        Ok(Self { base, payload, parent, hierarchies, parents, claims, runtime })
     }
 
     fn remove(&self) {
@@ -227,24 +229,6 @@ fn work(order: &Order) -> io::Result<Answer> {
     Ok(serde_json::from_slice(&fs::read(order.dir.join(ANSWER))?)?)
 }
 
-/// A known departure that departs is skipped with its reason; one that does not is a failure, so that lists stay true.
-fn judge_known(outcomes: &mut [Outcome], known: &BTreeMap<String, String>) {
-    for outcome in outcomes {
-        let Some(reason) = known.get(&outcome.name) else { continue };
-        match outcome.kind {
-            Kind::Failed => {
-                outcome.kind = Kind::Skipped;
-                outcome.words = format!("known departure: {reason} ({})", outcome.words);
-            }
-            Kind::Passed => {
-                outcome.kind = Kind::Failed;
-                outcome.words = format!("listed as a known departure, but it passes: {reason}");
-            }
-            Kind::Skipped => {}
-        }
-    }
-}
-
 struct Progress {
     total: usize,
     live: bool,
@@ -306,16 +290,4 @@ fn tell(outcomes: &[Outcome], runtime: &str, options: &Options) -> io::Result<()
         }
     }
     Ok(())
-}
-
-/// Reads a list of known departures: `case: reason` a line, `#` begins a comment.
-pub(crate) fn read_known(path: &Path) -> io::Result<BTreeMap<String, String>> {
-    let text = fs::read_to_string(path)?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| match line.split_once(": ") {
-            Some((case, reason)) => Ok((case.to_owned(), reason.trim().to_owned())),
-            None => Err(io::Error::other(format!("{}: not `case: reason`: {line}", path.display()))),
-        })
-        .collect()
 }

@@ -49,7 +49,10 @@ fn try_worker(suite: &Suite, order: &str) -> io::Result<()> {
         return Err(io::Error::other("no such case"));
     };
     unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+    // Apart from the machine's mounts, and shared as a systemd machine's are: a mount that a runtime lets out shows.
+    for flag in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | flag, None::<&str>)?;
+    }
     prctl::set_child_subreaper(true)?;
     fs::create_dir_all(order.dir.join("state"))?;
     let answer_file = order.dir.join(ANSWER);

@@ -238,12 +238,20 @@ fn on_cgroup_v1_alone() {
 
 #[test]
 fn mounts_elsewhere_are_found() {
-    // The controllers away from /sys/fs/cgroup, under a name with a space.
-    on_a_host(
-        "mkdir -p '/tmp/corten test' && mount -t tmpfs none '/tmp/corten test'\n\
-         for dir in /sys/fs/cgroup/*; do mkdir \"/tmp/corten test/${dir##*/}\"; mount --move $dir \"/tmp/corten test/${dir##*/}\"; done\n\
-         umount /sys/fs/cgroup",
-    );
+    // The controllers away from /sys/fs/cgroup, below a directory with a space in its name.
+    let dir = format!("/tmp/{} elsewhere", name());
+    std::fs::create_dir(&dir).unwrap();
+    let outcome = std::panic::catch_unwind(|| {
+        on_a_host(&format!(
+            "mount -t tmpfs none '{dir}'\n\
+             for old in /sys/fs/cgroup/*; do\n\
+             new=\"{dir}/${{old##*/}}\"; mkdir \"$new\"; mount --move $old \"$new\"\n\
+             done\n\
+             umount /sys/fs/cgroup"
+        ));
+    });
+    std::fs::remove_dir(&dir).unwrap();
+    outcome.unwrap();
 }
 
 #[test]
