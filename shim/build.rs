@@ -22,6 +22,15 @@ fn main() {
     for argument in [&format!("-L{}", out.display()), "-static", "-no-pie"] {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
+    // What rustc's own linker, its default on x86_64, can do beside that for a small program.
+    let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    if release && env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") {
+        let script = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("discard.ld");
+        println!("cargo::rerun-if-changed=discard.ld");
+        for argument in ["--icf=all", "--no-eh-frame-hdr", &format!("-T,{}", script.display())] {
+            println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
+        }
+    }
 }
 
 /// Where the C compiler finds the static library `name`.

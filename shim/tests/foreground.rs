@@ -99,6 +99,18 @@ fn a_terminal_is_shown_as_it_is() {
 }
 
 #[test]
+fn a_terminal_need_not_be_the_controlling_one() {
+    let Some(bundle) = Bundle::new("nosession", true, "echo one; read word; echo \"<$word>\"") else {
+        return;
+    };
+    let mut terminal = Terminal::call_without_session(&bundle.command(&["run", "-b", bundle.path(), "c1"]));
+    terminal.hear("one\r\n");
+    terminal.master.write_all(b"word\r").unwrap();
+    terminal.hear("word\r\n");
+    assert_eq!(terminal.end(), (Some(0), "<word>\r\n".to_owned()));
+}
+
+#[test]
 fn keys_that_make_signals_make_them_in_the_container() {
     let script = "trap 'echo interrupted; exit 6' INT; echo ready; while :; do sleep 0.01; done";
     let Some(bundle) = Bundle::new("keys", true, script) else { return };
@@ -111,7 +123,7 @@ fn keys_that_make_signals_make_them_in_the_container() {
 
 #[test]
 fn the_terminals_size_follows() {
-    let script = "trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.01; done";
+    let script = "trap 'stty size' WINCH; trap 'exit 3' INT; echo ready; while :; do sleep 0.01; done";
     let Some(bundle) = Bundle::new("resize", true, script) else { return };
     let mut terminal = Terminal::call(&bundle.command(&["run", "-b", bundle.path(), "c1"]), 24, 80);
     terminal.hear("ready\r\n");
@@ -119,7 +131,8 @@ fn the_terminals_size_follows() {
     let resized = Command::new("stty").args(["rows", "11", "cols", "22"]).stdin(master).status().unwrap();
     assert!(resized.success());
     terminal.hear("11 22\r\n");
-    assert_eq!(terminal.end().0, Some(0));
+    terminal.master.write_all(b"\x03").unwrap();
+    assert_eq!(terminal.end().0, Some(3));
 }
 
 #[test]
@@ -131,6 +144,15 @@ fn a_terminals_output_to_a_file_is_whole_and_has_no_carriage_returns() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout).len(), expected.len());
     assert_eq!(text(&output.stdout), expected);
+}
+
+#[test]
+fn an_execs_output_to_a_file_has_no_carriage_returns_from_its_first_line_on() {
+    let Some(bundle) = Bundle::new("execpipe", false, "sleep 100") else { return };
+    bundle.start("c1");
+    for _ in 0..10 {
+        assert_eq!(bundle.ok(&["exec", "-t", "c1", "echo", "one line"]), "one line\n");
+    }
 }
 
 #[test]

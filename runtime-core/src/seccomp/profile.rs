@@ -160,7 +160,7 @@ fn alternatives(place: usize, args: &[LinuxSeccompArg]) -> Result<Vec<Vec<Condit
         repeated |= conditions.iter().any(|condition| condition.index == index);
         conditions.push(Condition { index, operator: arg.op(), mask, value });
     }
-    conditions.sort_by_key(|condition| condition.index);
+    conditions.sort_unstable_by_key(|condition| condition.index);
     Ok(match conditions.len() {
         0 => Vec::new(),
         _ if repeated => conditions.into_iter().map(|condition| vec![condition]).collect(),

@@ -76,6 +76,6 @@ pub(crate) fn is_inherited(fd: RawFd) -> bool {
 /// Standard input and output, which std's own handles would buffer.
 pub(crate) fn standard(fd: RawFd) -> BorrowedFd<'static> {
     debug_assert!((0..=2).contains(&fd));
-    // SAFETY: 0, 1 and 2 are never closed by this program, and std opens those that were closed at its start.
+    // SAFETY: 0, 1 and 2 are never closed by this program, and `main` opened those that were closed at its start.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }

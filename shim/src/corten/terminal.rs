@@ -21,14 +21,14 @@ pub(crate) struct Raw(());
 impl Raw {
     /// Makes the caller's terminal raw, where there is one and the caller's shell has not put us in the background.
     pub(crate) fn enter() -> Self {
-        if in_foreground(sys::standard(0)) {
+        if is_ours(sys::standard(0)) {
             change(0, |mode| {
                 let output = mode.output_flags;
                 termios::cfmakeraw(mode);
                 mode.output_flags = output;
             });
         }
-        if in_foreground(sys::standard(1)) {
+        if is_ours(sys::standard(1)) {
             change(1, |mode| mode.output_flags.remove(OutputFlags::OPOST));
         }
         Self(())
@@ -54,8 +54,10 @@ pub(crate) fn restore_after_panic() {
     restore();
 }
 
-fn in_foreground(fd: BorrowedFd<'_>) -> bool {
-    fd.is_terminal() && unistd::tcgetpgrp(fd) == Ok(unistd::getpgrp())
+/// Whether `fd` is a terminal and ours to change. One that is not our controlling terminal has nobody else in front.
+fn is_ours(fd: BorrowedFd<'_>) -> bool {
+    let others = unistd::tcgetpgrp(fd).is_ok_and(|group| group != unistd::getpgrp());
+    fd.is_terminal() && !others
 }
 
 fn change(fd: i32, how: impl FnOnce(&mut Termios)) {
@@ -76,23 +78,5 @@ pub(crate) fn size() -> Option<WindowSize> {
 pub(crate) fn fit(master: impl AsFd) {
     if let Some(size) = size() {
         size.set(master);
-    }
-}
-
-/// What a container's terminal should be like before its process uses it.
-pub(crate) fn make_ready(master: impl AsFd) {
-    fit(&master);
-    plain_lines_unless_shown(&master);
-}
-
-/// Lets the container's terminal end lines without a carriage return where its output goes to a file or a pipe. The
-/// caller's terminal is raw and needs them.
-fn plain_lines_unless_shown(master: impl AsFd) {
-    if sys::standard(1).is_terminal() {
-        return;
-    }
-    if let Ok(mut mode) = termios::tcgetattr(&master) {
-        mode.output_flags.remove(OutputFlags::ONLCR);
-        let _ = termios::tcsetattr(&master, SetArg::TCSANOW, &mode);
     }
 }

@@ -135,6 +135,15 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Calls `command` from a terminal of `rows` and `columns`.
     pub(crate) fn call(command: &Command, rows: u16, columns: u16) -> Self {
+        Self::begin(command, rows, columns, true)
+    }
+
+    /// The same, where the terminal is not the controlling one of a session, as programs that test programs do it.
+    pub(crate) fn call_without_session(command: &Command) -> Self {
+        Self::begin(command, 24, 80, false)
+    }
+
+    fn begin(command: &Command, rows: u16, columns: u16, controlling: bool) -> Self {
         let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = nix::pty::openpty(&size, None).unwrap();
         for fd in [&pair.master, &pair.slave] {
@@ -142,8 +151,9 @@ impl Terminal {
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
         }
         let stream = || pair.slave.try_clone().unwrap();
-        let mut session = Command::new("setsid");
-        session.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
+        let mut session = Command::new(if controlling { "setsid" } else { "env" });
+        session.args(if controlling { &["--ctty", "--wait"][..] } else { &[] });
+        session.arg(command.get_program()).args(command.get_args());
         let child = session.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
         Self { master: pair.master.into(), slave: pair.slave, child, said: Vec::new() }
     }

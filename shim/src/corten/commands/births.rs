@@ -7,8 +7,6 @@ use crate::{
     sys,
 };
 use runtime_core::{Console, ContainerBuilder};
-use serde::Deserialize;
-use std::fs;
 
 /// The container that the flags describe.
 pub(super) fn builder(args: &Args, host: &Host, id: &str) -> Result<ContainerBuilder, Failure> {
@@ -31,25 +29,6 @@ pub(super) fn builder(args: &Args, host: &Host, id: &str) -> Result<ContainerBui
         builder = builder.pidfd_socket(path);
     }
     Ok(builder)
-}
-
-/// Whether the process will have a terminal, as far as that can be known without reading all of the configuration: what
-/// is wrong with it is for the library to say.
-pub(super) fn has_terminal(flags: &Given) -> bool {
-    #[derive(Deserialize)]
-    struct Config {
-        process: Process,
-    }
-    #[derive(Deserialize)]
-    struct Process {
-        #[serde(default)]
-        terminal: bool,
-    }
-    let bundle = flags.path("bundle").unwrap_or_else(|| ".".into());
-    let file = flags.path("config").unwrap_or_else(|| bundle.join("config.json"));
-    let text = fs::metadata(&file).is_ok_and(|found| found.is_file()).then(|| fs::read(&file).ok()).flatten();
-    let config = text.and_then(|text| serde_json::from_slice(&text).ok());
-    config.is_some_and(|Config { process: Process { terminal } }| terminal)
 }
 
 /// The console that `--console-socket` asks for, or else `otherwise`.

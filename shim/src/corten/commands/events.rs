@@ -7,7 +7,7 @@ use crate::{
     output,
 };
 use runtime_core::{Container, Status};
-use serde_json::json;
+use serde::Serialize;
 use std::{thread, time::Duration};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -32,8 +32,15 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     }
 }
 
-/// The statistics as runc prints them.
+/// A line of output, as runc prints it.
+#[derive(Debug, Serialize)]
+struct Event<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a str,
+    data: T,
+}
+
 fn print(container: &Container) -> Result<(), Failure> {
-    container.stats()?;
-    output::print_json(&json!({ "type": "stats", "id": container.id(), "data": () }))
+    output::print_json(&Event { kind: "stats", id: container.id(), data: container.stats()? })
 }

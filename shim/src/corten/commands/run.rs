@@ -26,12 +26,19 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
         foreground::become_subreaper()?;
     }
     let signals = Signals::hold()?;
-    // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until its terminal is ready.
-    let waits = births::has_terminal(&args.flags);
+    // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until the size is set.
+    let waits = terminal::size().is_some();
     let mut container = if waits { builder.create()? } else { builder.run()? };
     let status = attend(&mut container, &signals, waits);
-    if status.is_err() || !args.flags.is_on("keep") {
-        container.delete(true)?;
+    match (&status, args.flags.is_on("keep")) {
+        (Ok(_), true) => {}
+        (Ok(_), false) => container.delete(true)?,
+        (Err(_), _) => {
+            // What went wrong first is what is told.
+            if let Err(error) = container.delete(true) {
+                log::warn!("clean up after a failed run: {}", error.report());
+            }
+        }
     }
     status
 }
@@ -40,7 +47,7 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
 fn attend(container: &mut Container, signals: &Signals, start: bool) -> Result<u8, Failure> {
     let terminal = container.take_terminal();
     if let Some(master) = &terminal {
-        terminal::make_ready(master);
+        terminal::fit(master);
     }
     if start {
         container.start()?;

@@ -1,6 +1,6 @@
 //! Copies between the caller's standard streams and a container's terminal.
 
-use super::{Signals, ready};
+use super::{Signals, line_ends::LineEnds, ready};
 use crate::{failure::Failure, sys, terminal};
 use nix::{
     errno::Errno,
@@ -8,7 +8,10 @@ use nix::{
     poll::{PollFlags, PollTimeout},
     unistd,
 };
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    io::IsTerminal,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 /// What poll(2) says is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +53,17 @@ impl Waiting {
 
     /// Reads from `fd` what it has, at most a chunk.
     fn fill(&mut self, fd: BorrowedFd<'_>) -> nix::Result<usize> {
-        self.bytes.resize(CHUNK, 0);
+        // A carriage return that was held back makes it one more.
+        self.bytes.resize(CHUNK - 1, 0);
         self.written = 0;
         let read = unistd::read(fd, &mut self.bytes);
         self.bytes.truncate(*read.as_ref().unwrap_or(&0));
         read
+    }
+
+    /// Takes out what the terminal put before line ends.
+    fn undo(&mut self, line_ends: &mut LineEnds) {
+        self.bytes = line_ends.undo(&self.bytes);
     }
 
     /// Writes to `fd` what it takes. Where it takes nothing any more, the bytes are dropped.
@@ -74,6 +83,8 @@ pub(super) struct Copy {
     input: Waiting,
     output: Waiting,
     stdin_open: bool,
+    /// Where the output is not shown on a terminal, which is raw and needs what is taken out.
+    line_ends: Option<LineEnds>,
     /// Nobody has the terminal open. A process may open it again.
     hung_up: bool,
 }
@@ -84,7 +95,8 @@ impl Copy {
         fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))
             .map_err(|error| Failure::io("make the terminal non-blocking", error))?;
         let (input, output) = (Waiting::default(), Waiting::default());
-        Ok(Self { master, input, output, stdin_open: true, hung_up: false })
+        let line_ends = (!sys::standard(1).is_terminal()).then(LineEnds::default);
+        Ok(Self { master, input, output, stdin_open: true, line_ends, hung_up: false })
     }
 
     /// Makes the terminal as large as the caller's.
@@ -137,6 +149,9 @@ impl Copy {
         }
         if self.output.is_empty() {
             self.hung_up = matches!(self.output.fill(self.master.as_fd()), Ok(0) | Err(Errno::EIO));
+            if let Some(line_ends) = &mut self.line_ends {
+                self.output.undo(line_ends);
+            }
         }
     }
 
@@ -151,12 +166,15 @@ impl Copy {
             let mut wanted = vec![(Source::Signals, signals.0.as_fd(), PollFlags::POLLIN)];
             self.wants(&mut wanted);
             let timeout = if saying { PollTimeout::NONE } else { LAST_WORDS.into() };
-            let Ok(ready) = ready(&wanted, timeout) else { return };
+            let Ok(ready) = ready(&wanted, timeout) else { break };
             if ready.is_empty() || ready.contains(&Source::Signals) && must_end(signals) {
-                return;
+                break;
             }
             self.go_on(&ready);
             held_back = held_back.saturating_sub(self.output.bytes.len());
+        }
+        if self.line_ends.as_ref().is_some_and(LineEnds::is_held) {
+            let _ = unistd::write(sys::standard(1), b"\r");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `run` and `exec` in the foreground: signals go to the process, its terminal is shown, and its end is ours.
 
 mod copy;
+mod line_ends;
 
 use crate::{failure::Failure, sys, terminal};
 use copy::{Copy, Source};
@@ -65,7 +66,7 @@ pub(crate) fn attend(process: Attended<'_>, signals: &Signals) -> Result<(), Fai
     let Some(master) = terminal else {
         return wait(pidfd, signals, None, &|signal| forward(signal, pid, kill));
     };
-    terminal::make_ready(&master);
+    terminal::fit(&master);
     let raw = terminal::Raw::enter();
     let mut copy = Copy::new(master)?;
     let on_signal = |signal: u32| forward(signal, pid, kill);
