@@ -2,13 +2,14 @@
 
 use crate::{
     cases,
-    harness::{Cgroups, Format, Known, Options, conformance, wanted},
+    harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
 };
 use lexopt::{Arg, Parser, ValueExt};
 use std::{error::Error, thread};
 
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
+spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
   --filter TEXT          only cases whose name or clause holds TEXT; may be repeated
@@ -17,6 +18,7 @@ spec-tests conformance --runtime PATH [options]
   --format text|tap|json|junit
   --output FILE          write the report there, and the text form on standard output
   --jobs N               how many cases at a time (default: the processors)
+  --retries N            try a case that failed N times more, for a loaded machine (default: 0)
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -25,7 +27,8 @@ It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse
 /// Does what the command line asks; false when a case failed.
 pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut parser = Parser::from_env();
-    let mut verb = None;
+    let mut verb: Option<String> = None;
+    let mut columns = Vec::new();
     let mut list = false;
     let mut options = Options {
         runtime: "".into(),
@@ -34,6 +37,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         format: Format::Text,
         output: None,
         jobs: thread::available_parallelism().map_or(2, usize::from),
+        retries: 0,
         known: Known::default(),
     };
     while let Some(argument) = parser.next()? {
@@ -52,10 +56,16 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             }
             Arg::Long("output") => options.output = Some(parser.value()?.into()),
             Arg::Long("jobs") => options.jobs = parser.value()?.parse()?,
+            Arg::Long("retries") => options.retries = parser.value()?.parse()?,
             Arg::Long("known") => options.known = Known::read(parser.value()?.as_ref())?,
             Arg::Value(value) if verb.is_none() => verb = Some(value.string()?),
+            Arg::Value(value) if verb.as_deref() == Some("table") => columns.push(value.string()?),
             other => return Err(other.unexpected().into()),
         }
+    }
+    if verb.as_deref() == Some("table") {
+        print!("{}", table(&columns)?);
+        return Ok(true);
     }
     if verb.as_deref() != Some("conformance") {
         return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());

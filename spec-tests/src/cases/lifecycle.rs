@@ -200,13 +200,8 @@ fn taken_id(t: &Test) -> Verdict {
 
 fn kill(suite: &mut Suite) {
     let mut g = suite.group("lifecycle", "runtime.md");
-    for (text, name) in [
-        ("TERM", "SIGTERM"),
-        ("SIGHUP", "SIGHUP"),
-        ("10", "SIGUSR1"),
-        ("sigint", "SIGINT"),
-        ("WINCH", "SIGWINCH"),
-    ] {
+    for (text, name) in [("TERM", "SIGTERM"), ("SIGHUP", "SIGHUP"), ("10", "SIGUSR1"), ("WINCH", "SIGWINCH")]
+    {
         g.must(&format!("kill-with-{text}"), "Kill: sends the signal to the process", move |t| {
             let mut b = t.bundle()?;
             b.payload(&["trap"]);
@@ -221,6 +216,13 @@ fn kill(suite: &mut Suite) {
             c.is("running")
         });
     }
+    g.cli("kill-with-lower-case", "kill: names in either case", |t| {
+        let mut b = t.bundle()?;
+        b.payload(&["trap"]);
+        let c = t.running_of(&b)?;
+        c.kill("sigint")?;
+        c.says("SIGINT")
+    });
     g.cli("kill-without-signal", "kill: SIGTERM by default", |t| {
         let c = t.running()?;
         t.call(&["kill", &c.id]).done()?.ok()?;

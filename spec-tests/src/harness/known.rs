@@ -52,27 +52,22 @@ impl Known {
         Ok(known)
     }
 
-    /// Makes failures that are known skips, and known departures that pass failures. `kind` is how cgroups were
+    /// Makes a failure that is known a skip, and a known departure that passes a failure. `kind` is how cgroups were
     /// mounted; a hybrid machine counts as version 1.
-    pub(super) fn judge(&self, outcomes: &mut [Outcome], kind: Cgroups) {
+    pub(super) fn judge(&self, outcome: &mut Outcome, kind: Cgroups) {
         let kind = if kind == Cgroups::V2 { Cgroups::V2 } else { Cgroups::V1 };
-        for outcome in outcomes {
-            let listed = self.0.get(&outcome.name).into_iter().flatten();
-            let Some(departure) = listed.into_iter().find(|d| d.only.is_none_or(|only| only == kind)) else {
-                continue;
-            };
-            match outcome.kind {
-                Kind::Failed => {
-                    outcome.kind = Kind::Skipped;
-                    outcome.words = format!("known departure: {} ({})", departure.reason, outcome.words);
-                }
-                Kind::Passed if !departure.at_times => {
-                    outcome.kind = Kind::Failed;
-                    outcome.words =
-                        format!("listed as a known departure, but it passes: {}", departure.reason);
-                }
-                _ => {}
+        let mut listed = self.0.get(&outcome.name).into_iter().flatten();
+        let Some(departure) = listed.find(|d| d.only.is_none_or(|only| only == kind)) else { return };
+        match outcome.kind {
+            Kind::Failed => {
+                outcome.kind = Kind::Skipped;
+                outcome.words = format!("known departure: {} ({})", departure.reason, outcome.words);
             }
+            Kind::Passed if !departure.at_times => {
+                outcome.kind = Kind::Failed;
+                outcome.words = format!("listed as a known departure, but it passes: {}", departure.reason);
+            }
+            _ => {}
         }
     }
 }
@@ -83,7 +78,7 @@ mod tests {
     use crate::harness::Level;
 
     fn judged(text: &str, kind: Kind, cgroups: Cgroups) -> Kind {
-        let mut outcomes = [Outcome {
+        let mut outcome = Outcome {
             group: "a",
             name: "a/b".into(),
             level: "MUST".into(),
@@ -92,9 +87,9 @@ mod tests {
             words: String::new(),
             milliseconds: 0,
             rank: Level::Must,
-        }];
-        Known::parse(text).unwrap().judge(&mut outcomes, cgroups);
-        outcomes[0].kind
+        };
+        Known::parse(text).unwrap().judge(&mut outcome, cgroups);
+        outcome.kind
     }
 
     #[test]

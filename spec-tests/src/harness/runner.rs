@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub(crate) output: Option<PathBuf>,
     /// How many cases at a time.
     pub(crate) jobs: usize,
+    /// How often a case that failed is tried again.
+    pub(crate) retries: usize,
     /// Known departures.
     pub(crate) known: Known,
 }
@@ -55,8 +57,7 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
     let ground = Ground::prepare(options)?;
     let outcomes = try_all(&chosen, &ground, options);
     ground.remove();
-    let mut outcomes = outcomes?;
-    options.known.judge(&mut outcomes, machine::kind(&ground.hierarchies));
+    let outcomes = outcomes?;
     tell(&outcomes, &ground.claims.name, options)?;
     Ok(Count::of(&outcomes).failed == 0 && outcomes.len() == chosen.len())
 }
@@ -169,7 +170,13 @@ fn try_all(cases: &[&Case], ground: &Ground, options: &Options) -> io::Result<Ve
                 while !sys::interrupted() {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(index) else { break };
-                    let outcome = try_one(case, &ground.order(case, index));
+                    let mut outcome = try_one(case, &ground.order(case, index));
+                    for _ in 0..options.retries {
+                        if outcome.kind == Kind::Failed {
+                            outcome = try_one(case, &ground.order(case, index));
+                        }
+                    }
+                    options.known.judge(&mut outcome, machine::kind(&ground.hierarchies));
                     if let Ok(mut done) = done.lock() {
                         done.insert(index, outcome.clone());
                         progress.tell(done.len(), &outcome);
