@@ -184,7 +184,7 @@ pub(super) fn warn(resources: &LinuxResources, v2: bool) {
         let kernel = memory.kernel();
         let properties = [
             ("kernel", kernel.is_some_and(|limit| limit > 0)),
-            ("kernelTCP", memory.kernel_tcp().is_some_and(|limit| limit > 0)),
+            ("kernelTCP", v2 && memory.kernel_tcp().is_some_and(|limit| limit > 0)),
             ("useHierarchy", memory.use_hierarchy() == Some(false)),
             ("swappiness", v2 && memory.swappiness().is_some_and(|swappiness| swappiness != u64::MAX)),
             ("disableOOMKiller", v2 && memory.disable_oom_killer() == Some(true)),

@@ -26,6 +26,9 @@ pub(super) fn memory(memory: &LinuxMemory) -> Vec<Setting> {
     if let Some(reservation) = memory.reservation().filter(|reservation| *reservation != 0) {
         settings.push(Setting::new("memory.reservation", "memory.soft_limit_in_bytes", reservation));
     }
+    if let Some(buffers) = memory.kernel_tcp().filter(|buffers| *buffers != 0) {
+        settings.push(Setting::new("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", buffers));
+    }
     if memory.disable_oom_killer() == Some(true) {
         settings.push(Setting::new("memory.disableOOMKiller", "memory.oom_control", 1));
     }

@@ -130,9 +130,14 @@ impl<'a> Rootfs<'a> {
             return Ok(());
         }
         let propagation = self.propagation()?;
-        let flags = propagation.unwrap_or(ms::SLAVE | ms::REC);
-        // An unbindable tree could not be cloned: it becomes so at the end.
-        let flags = if flags & ms::UNBINDABLE != 0 { ms::PRIVATE | ms::REC } else { flags };
+        let flags = match propagation.unwrap_or(ms::SLAVE) & !ms::REC {
+            // Only what is to be shared stays in touch with the host as it was.
+            ms::SHARED => propagation.unwrap_or(ms::SHARED),
+            // An unbindable tree could not be cloned: it becomes so at the end.
+            ms::UNBINDABLE => ms::PRIVATE | ms::REC,
+            // All of the tree, or what is mounted in the rootfs would come to the host.
+            kind => kind | ms::REC,
+        };
         program.step(Place::Property("linux.rootfsPropagation"), &Step::Propagation { flags });
         if flags & ms::SHARED != 0 {
             program.step(place, &Step::ParentPrivate { path: path_text(path) });

@@ -76,6 +76,9 @@ impl Profile {
     fn add(&mut self, place: usize, rule: &LinuxSyscall, options: &Options) -> Result<(), Error> {
         let action = action(rule.action(), rule.errno_ret(), &format_args!(".syscalls[{place}].errnoRet"))?;
         let alternatives = alternatives(place, rule.args().as_deref().unwrap_or_default())?;
+        if rule.names().is_empty() {
+            return Err(Error::at(format!(".syscalls[{place}].names"), "must name at least one system call"));
+        }
         let mut calls = Vec::with_capacity(rule.names().len());
         for (at, name) in rule.names().iter().enumerate() {
             // Whoever installs the filter writes the listener's descriptor to the runtime: nobody could answer that.
