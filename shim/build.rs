@@ -16,7 +16,8 @@ fn main() {
     // libgcc_s has no static form; the same symbols are in libgcc_eh.
     for library in ["c", "m", "rt", "pthread", "dl", "util", "gcc_eh", "gcc"] {
         let archive = archive(&format!("lib{library}.a"));
-        fs::write(out.join(format!("lib{library}.a")), format!("GROUP ( {archive} )\n")).expect("OUT_DIR can be written");
+        fs::write(out.join(format!("lib{library}.a")), format!("GROUP ( {archive} )\n"))
+            .expect("OUT_DIR can be written");
     }
     fs::write(out.join("libgcc_s.a"), "GROUP ( -lgcc_eh -lgcc -lc )\n").expect("OUT_DIR can be written");
     for argument in [&format!("-L{}", out.display()), "-static", "-no-pie"] {
@@ -25,7 +26,8 @@ fn main() {
     // What rustc's own linker, its default on x86_64, can do beside that for a small program.
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     if release && env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") {
-        let script = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("discard.ld");
+        let script =
+            PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("discard.ld");
         println!("cargo::rerun-if-changed=discard.ld");
         for argument in ["--icf=all", "--no-eh-frame-hdr", &format!("-T,{}", script.display())] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");

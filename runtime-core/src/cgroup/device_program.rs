@@ -6,8 +6,16 @@
 //! a jump to the common end: to load a program takes the kernel a time that grows with the square of its branches, and
 //! this form takes a fifth of the plain one's.
 
-use super::devices::{ALL, Kind, Policy, Rule};
-use crate::sys::bpf::Instruction;
+use super::{
+    devices::{ALL, Kind, PROPERTY, Policy, Rule},
+    dir::Dir,
+    error::{Error, Result},
+};
+use crate::sys::bpf::{self, Instruction};
+use std::{
+    io::{Error as IoError, ErrorKind},
+    os::fd::{AsFd, OwnedFd},
+};
 
 // Registers: the answer, the context, what is read from it, and the two numbers as one.
 const ANSWER: u8 = 0;
@@ -126,7 +134,7 @@ fn instruction(code: u8, target: u8, source: u8, offset: i16, operand: u32) -> I
 }
 
 /// The program for `policy`; nothing where that has too many rules.
-pub(super) fn assemble(policy: &Policy) -> Option<Vec<Instruction>> {
+fn assemble(policy: &Policy) -> Option<Vec<Instruction>> {
     let mut draft = Draft::default();
     draft.load(TYPE, 0);
     draft.combine(MOVE_REGISTER, WANTED, TYPE);
@@ -160,6 +168,37 @@ pub(super) fn assemble(policy: &Policy) -> Option<Vec<Instruction>> {
     draft.0.append(&mut char.0);
     draft.0.append(&mut block.0);
     draft.finish()
+}
+
+/// Makes `policy` that of the v2 cgroup `dir`, in the place of the program that is attached already, if any: at no time are
+/// there none or, in the end, two.
+pub(super) fn apply(dir: &Dir, policy: &Policy) -> Result<()> {
+    let failed = |what: &str, error: IoError| {
+        Error::io(format!("{PROPERTY}: {what} the device program of {}", dir.path().display()), error)
+    };
+    let old = bpf::device_programs(dir.as_fd()).map_err(|error| failed("look for", error))?;
+    let program = assemble(policy).ok_or_else(|| Error::config(PROPERTY, "too many rules"))?;
+    let new = bpf::load_device_program(&program).map_err(|error| failed("load", error))?;
+    let attach =
+        |old: Option<&OwnedFd>| bpf::attach_device_program(dir.as_fd(), new.as_fd(), old.map(AsFd::as_fd));
+    let mut present = Vec::new();
+    for id in old {
+        match bpf::program_by_id(id) {
+            Ok(program) => present.push(program),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("open", error)),
+        }
+    }
+    if let [only] = &present[..]
+        && attach(Some(only)).is_ok()
+    {
+        return Ok(());
+    }
+    attach(None).map_err(|error| failed("attach", error))?;
+    for program in present {
+        bpf::detach_device_program(dir.as_fd(), program.as_fd()).map_err(|error| failed("detach", error))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -286,7 +325,7 @@ mod tests {
         let mut random = numbers();
         for _ in 0..500 {
             let json = rules(&mut random);
-            crate::sys::bpf::load_device_program(&program(&json))
+            bpf::load_device_program(&program(&json))
                 .unwrap_or_else(|error| panic!("{error}: {json}"));
         }
     }

@@ -2,20 +2,13 @@
 //! as a program for v2.
 
 use super::{
-    device_program,
     dir::Dir,
     error::{Error, Result},
 };
-use crate::sys::bpf;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
-use std::{
-    collections::BTreeSet,
-    fmt,
-    io::{Error as IoError, ErrorKind},
-    os::fd::{AsFd, OwnedFd},
-};
+use std::{collections::BTreeSet, fmt};
 
-const PROPERTY: &str = "linux.resources.devices";
+pub(super) const PROPERTY: &str = "linux.resources.devices";
 
 /// What may be done to a device, as bits: those of the kernel's `BPF_DEVCG_ACC_*`.
 pub(super) const MKNOD: u8 = 1;
@@ -231,38 +224,6 @@ pub(super) fn apply_v1(dir: &Dir, policy: &Policy, fresh: bool) -> Result<()> {
         all("devices.deny", false)?;
         all("devices.allow", true)
     }
-}
-
-/// Makes `policy` that of the v2 cgroup `dir`, in the place of the program that is attached already, if any: at no time are
-/// there none or, in the end, two.
-pub(super) fn apply_v2(dir: &Dir, policy: &Policy) -> Result<()> {
-    let failed = |what: &str, error: IoError| {
-        Error::io(format!("{PROPERTY}: {what} the device program of {}", dir.path().display()), error)
-    };
-    let old = bpf::device_programs(dir.as_fd()).map_err(|error| failed("look for", error))?;
-    let program =
-        device_program::assemble(policy).ok_or_else(|| Error::config(PROPERTY, "too many rules"))?;
-    let new = bpf::load_device_program(&program).map_err(|error| failed("load", error))?;
-    let attach =
-        |old: Option<&OwnedFd>| bpf::attach_device_program(dir.as_fd(), new.as_fd(), old.map(AsFd::as_fd));
-    let mut present = Vec::new();
-    for id in old {
-        match bpf::program_by_id(id) {
-            Ok(program) => present.push(program),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("open", error)),
-        }
-    }
-    if let [only] = &present[..]
-        && attach(Some(only)).is_ok()
-    {
-        return Ok(());
-    }
-    attach(None).map_err(|error| failed("attach", error))?;
-    for program in present {
-        bpf::detach_device_program(dir.as_fd(), program.as_fd()).map_err(|error| failed("detach", error))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which resource goes to which controller, and the writing of all of them.
 
 use super::{
-    Cgroup, check, devices,
+    Cgroup, check, device_program, devices,
     dir::Dir,
     error::{Error, Result},
     setting::{self, Setting},
@@ -160,7 +160,7 @@ impl Cgroup {
         let Some(tree) = self.home("devices") else { return Ok(()) };
         let dir = tree.open()?;
         let done = if tree.unified {
-            devices::apply_v2(&dir, &policy)
+            device_program::apply(&dir, &policy)
         } else {
             devices::apply_v1(&dir, &policy, fresh && tree.fresh())
         };

@@ -1,6 +1,9 @@
 //! What the payload sees of itself and around itself.
 
-use super::{probe, sys};
+use super::{
+    files::{names, text},
+    probe, sys,
+};
 use nix::{
     sys::{
         stat::{Mode, umask},
@@ -9,7 +12,7 @@ use nix::{
     unistd,
 };
 use serde_json::{Map, Value, json};
-use std::{env, fs, io, path::Path};
+use std::{env, fs, io};
 
 /// The capabilities by number, capabilities(7).
 const CAPABILITIES: [&str; 41] = [
@@ -112,22 +115,6 @@ pub(crate) fn report(probes: &[String]) -> Value {
         "interfaces": names("/sys/class/net").or_else(net_dev),
         "probes": probe::all(probes),
     })
-}
-
-/// The file's text without its closing newline, nothing where it cannot be read.
-pub(super) fn text(path: impl AsRef<Path>) -> Option<String> {
-    fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned())
-}
-
-/// The names in a directory, sorted.
-pub(super) fn names(path: impl AsRef<Path>) -> Option<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(path)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    Some(names)
 }
 
 fn net_dev() -> Option<Vec<String>> {

@@ -1,6 +1,7 @@
 //! The program inside the containers: the suite's own binary under another name. It reports what it sees as JSON, or
 //! plays the part that a case asks for. It needs nothing in the image but itself.
 
+mod files;
 mod hook;
 mod look;
 mod probe;

@@ -1,7 +1,7 @@
 //! Small attempts that a case asks the payload for, as `stat:/dev/null` or `write:/proc/sys/kernel/msgmax=1`: each is
 //! answered with what came of it, or with the error's name.
 
-use super::{Arg0, look, sys};
+use super::{Arg0, files, sys};
 use nix::{
     errno::Errno,
     sys::{
@@ -43,7 +43,7 @@ fn one(probe: &str) -> io::Result<Value> {
         "read" => Ok(json!({"text": String::from_utf8_lossy(&fs::read(rest)?)})),
         "peek" => peek(rest),
         "link" => Ok(json!({"to": fs::read_link(rest)?})),
-        "list" => Ok(json!({"names": fs::read_dir(rest).map(|_| look::names(rest))?})),
+        "list" => Ok(json!({"names": fs::read_dir(rest).map(|_| files::names(rest))?})),
         "write" => write(rest),
         "create" => fs::write(rest, "x").map(|()| json!({"ok": true})),
         "mkdir" => fs::create_dir(rest).map(|()| json!({"ok": true})),
