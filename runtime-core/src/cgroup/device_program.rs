@@ -325,8 +325,7 @@ mod tests {
         let mut random = numbers();
         for _ in 0..500 {
             let json = rules(&mut random);
-            bpf::load_device_program(&program(&json))
-                .unwrap_or_else(|error| panic!("{error}: {json}"));
+            bpf::load_device_program(&program(&json)).unwrap_or_else(|error| panic!("{error}: {json}"));
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     plan::{Place, Program},
-    sys::process::{self, Held},
+    sys::process,
 };
 use corten_init::step::Step;
 use oci_spec::runtime::{Capabilities, Capability, Process};
@@ -27,8 +27,11 @@ impl Sets {
     /// cannot give is left out with a warning, unless a user namespace of the container's own gives all.
     pub(crate) fn of(process: &Process, own_user_namespace: bool) -> Result<Self> {
         let Some(wanted) = process.capabilities() else { return Ok(Self::default()) };
-        let held = process::capabilities().map_err(|error| Error::io("read the own capabilities", error))?;
-        let possible = if own_user_namespace { known(held) } else { held.permitted & held.bounding };
+        let possible = match own_user_namespace {
+            true => u64::MAX,
+            false => process::permitted_capabilities()
+                .map_err(|error| Error::io("read the own capabilities", error))?,
+        };
         let set = |name: &str, set: &Option<Capabilities>| {
             let asked = set.as_ref().map_or(0, bits);
             if asked & !possible != 0 {
@@ -74,13 +77,6 @@ impl Sets {
             program.step(PLACE, &Step::DropCapabilities { effective, permitted, inheritable });
         }
     }
-}
-
-/// All capabilities of this kernel.
-fn known(held: Held) -> u64 {
-    let last = 63 - held.bounding.leading_zeros().min(63);
-    // The highest one of the bounding set may have been taken: this list does not shrink.
-    (2_u64 << last.max(40)) - 1
 }
 
 fn bits(set: &Capabilities) -> u64 {

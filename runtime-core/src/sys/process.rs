@@ -2,25 +2,14 @@
 
 use std::io;
 
-/// The caller's capability sets, a bit each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
-    /// In force.
-    pub(crate) effective: u64,
-    /// May be made so.
-    pub(crate) permitted: u64,
-    /// The most that an exec can give.
-    pub(crate) bounding: u64,
-}
-
 #[repr(C)]
 struct Header {
     version: u32,
     pid: i32,
 }
 
-/// capget(2) and PR_CAPBSET_READ of the calling thread.
-pub(crate) fn capabilities() -> io::Result<Held> {
+/// The capabilities that the calling thread may use, a bit each: capget(2).
+pub(crate) fn permitted_capabilities() -> io::Result<u64> {
     let mut header = Header { version: 0x2008_0522, pid: 0 };
     let mut data = [0_u32; 6];
     // SAFETY: a version 3 header and its two structs of three words, both ours.
@@ -28,17 +17,7 @@ pub(crate) fn capabilities() -> io::Result<Held> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    let whole = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let mut bounding = 0;
-    for capability in 0..64_u64 {
-        // SAFETY: plain numbers.
-        match unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) } {
-            1 => bounding |= 1 << capability,
-            0 => {}
-            _ => break, // past the last one of this kernel
-        }
-    }
-    Ok(Held { effective: whole(data[0], data[3]), permitted: whole(data[1], data[4]), bounding })
+    Ok(u64::from(data[1]) | u64::from(data[4]) << 32)
 }
 
 /// prlimit(2) of process `pid`.
