@@ -308,7 +308,7 @@ steps! {
         /// Up to where the process may raise it.
         hard: u64,
     }
-    /// Gives the standard streams to the container's user, as its own /dev/stdout may be opened again.
+    /// Gives the pipes among the standard streams to the container's user, so that it can open /dev/stdout again.
     34 OwnStdio {
         /// The user.
         uid: u32,

@@ -29,11 +29,10 @@ pub(super) fn plan(
         View::Unified { dir, mount } => {
             // A user namespace without a cgroup namespace must not see, or write, the host's whole tree.
             let shown = if rootfs.own & (flag::CGROUP | flag::USER) != 0 { dir } else { mount };
-            plan_unified(rootfs, entry, program, shown, false)
+            plan_unified(rootfs, entry, program, shown, entry.options.set)
         }
         View::Legacy { hierarchies, links } => plan_legacy(rootfs, entry, program, hierarchies, links),
-        // Cgroups are disabled: what the caller is in.
-        View::None => plan_unified(rootfs, entry, program, Path::new("/sys/fs/cgroup"), true),
+        View::None => plan_host(rootfs, entry, program),
     }
 }
 
@@ -42,14 +41,27 @@ fn plan_unified(
     entry: &Entry<'_>,
     program: &mut Program,
     dir: &Path,
-    recursive: bool,
+    set: u64,
 ) -> Result<()> {
     let slot = program.slot()?;
-    program.step(entry.place, &Step::Clone { slot, path: path_text(dir), recursive, no_follow: true });
+    program.step(entry.place, &Step::Clone { slot, path: path_text(dir), recursive: false, no_follow: true });
     let clear = entry.options.clear;
-    if entry.options.set | clear != 0 {
-        program.step(entry.place, &attributes(slot, false, entry.options.set, clear, 0));
+    if set | clear != 0 {
+        program.step(entry.place, &attributes(slot, false, set, clear, 0));
     }
+    mounts::plan_attach(rootfs, entry, program, slot, 0);
+    program.step(entry.place, &Step::Release { slot });
+    Ok(())
+}
+
+/// Cgroups are disabled: the container stays in the caller's and sees what the caller sees, but it changes nothing there
+/// (CVE-2023-25809).
+fn plan_host(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<()> {
+    let slot = program.slot()?;
+    let path = text("/sys/fs/cgroup");
+    program.step(entry.place, &Step::Clone { slot, path, recursive: true, no_follow: true });
+    let set = entry.options.set | libc::MOUNT_ATTR_RDONLY;
+    program.step(entry.place, &attributes(slot, true, set, 0, 0));
     mounts::plan_attach(rootfs, entry, program, slot, 0);
     program.step(entry.place, &Step::Release { slot });
     Ok(())

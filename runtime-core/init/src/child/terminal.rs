@@ -123,11 +123,11 @@ pub(super) fn reopen_null(root: i32) -> Res<()> {
     Ok(())
 }
 
-/// Gives the standard streams to the container's user. What cannot be given away stays as it is; a device never changes.
+/// Gives the pipes among the standard streams to the container's user, so that it can open /dev/stdout again. Devices and
+/// files of the host keep their owner; a pipe that cannot be given away does too.
 pub(super) fn own_stdio(uid: u32) {
     for stream in 0..=2 {
-        let foreign = sys::stat_fd(stream).is_ok_and(|stat| stat.uid != uid && !stat.is_null());
-        if foreign {
+        if sys::stat_fd(stream).is_ok_and(|stat| stat.uid != uid && stat.is(sys::S_IFIFO)) {
             let _ = sys::fchown(stream, uid);
         }
     }

@@ -43,6 +43,7 @@ pub const S_IFREG: u32 = 0o100_000;
 pub const S_IFBLK: u32 = 0o60_000;
 pub const S_IFDIR: u32 = 0o40_000;
 pub const S_IFCHR: u32 = 0o20_000;
+pub const S_IFIFO: u32 = 0o10_000;
 pub const S_IFLNK: u32 = 0o120_000;
 
 /// procfs, statfs(2).
