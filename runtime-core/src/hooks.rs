@@ -2,7 +2,7 @@
 //! container's life, with its state on their standard input.
 
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, annotations,
     plan::{Place, Program, path_text},
     sys::pidfd,
 };
@@ -13,13 +13,18 @@ use corten_init::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use oci_spec::runtime::{Hook, Hooks};
 use std::{
+    collections::HashMap,
     fs::File,
     io::{Read, Seek, Write},
     os::{
         fd::{AsFd, OwnedFd},
-        unix::{ffi::OsStrExt, process::CommandExt, process::ExitStatusExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::OpenOptionsExt,
+            process::{CommandExt, ExitStatusExt},
+        },
     },
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -38,6 +43,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All, in the order of a life.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Prestart,
+        Self::CreateRuntime,
+        Self::CreateContainer,
+        Self::StartContainer,
+        Self::Poststart,
+        Self::Poststop,
+    ];
+
     /// The name in config.json.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -64,10 +79,7 @@ impl Kind {
 
     /// The kind whose list is called `place`.
     pub(crate) fn of_place(place: &str) -> Option<Self> {
-        use Kind::{CreateContainer, CreateRuntime, Poststart, Poststop, Prestart, StartContainer};
-        [Prestart, CreateRuntime, CreateContainer, StartContainer, Poststart, Poststop]
-            .into_iter()
-            .find(|kind| kind.place() == place)
+        Self::ALL.into_iter().find(|kind| kind.place() == place)
     }
 
     /// The hooks of this kind.
@@ -84,21 +96,49 @@ impl Kind {
     }
 }
 
+/// The files that the configuration's annotations want hooks' output in. What they do not name is kept for errors.
+#[derive(Default)]
+pub(crate) struct Output {
+    stdout: Option<File>,
+    stderr: Option<File>,
+}
+
+impl Output {
+    /// Opens the files to append to.
+    ///
+    /// # Errors
+    /// One cannot be opened, named by its annotation.
+    pub(crate) fn open(annotations: &HashMap<String, String>) -> Result<Self> {
+        let open = |name: &str| {
+            let Some(path) = annotations.get(name) else { return Ok(None) };
+            let file = File::options().append(true).create(true).mode(0o600).open(path);
+            file.map(Some).map_err(|error| Error::io(format!("annotations[{name:?}]: open {path}"), error))
+        };
+        Ok(Self { stdout: open(annotations::HOOKS_STDOUT)?, stderr: open(annotations::HOOKS_STDERR)? })
+    }
+
+    /// Standard output and error: the files, or else `kept`.
+    fn streams(&self, kept: &File) -> std::io::Result<[OwnedFd; 2]> {
+        let stream = |file: &Option<File>| file.as_ref().unwrap_or(kept).try_clone().map(OwnedFd::from);
+        Ok([stream(&self.stdout)?, stream(&self.stderr)?])
+    }
+}
+
 /// Runs the hooks of `kind` in their order, in the runtime's namespaces, with `state` on their standard input.
 ///
 /// # Errors
 /// The first that fails or runs out of its time; those behind it are not run.
-pub(crate) fn run(kind: Kind, hooks: Option<&Hooks>, state: &[u8]) -> Result<()> {
+pub(crate) fn run(kind: Kind, hooks: Option<&Hooks>, state: &[u8], output: &Output) -> Result<()> {
     for (index, hook) in kind.of(hooks).iter().enumerate() {
-        run_one(hook, state).map_err(|why| failure(kind, index, &why))?;
+        run_one(hook, state, output).map_err(|why| failure(kind, index, &why))?;
     }
     Ok(())
 }
 
 /// As [`run`], but all are run, and a failure is a warning: for what is over anyway.
-pub(crate) fn run_all(kind: Kind, hooks: Option<&Hooks>, state: &[u8]) {
+pub(crate) fn run_all(kind: Kind, hooks: Option<&Hooks>, state: &[u8], output: &Output) {
     for (index, hook) in kind.of(hooks).iter().enumerate() {
-        if let Err(why) = run_one(hook, state) {
+        if let Err(why) = run_one(hook, state, output) {
             log::warn!("{}", failure(kind, index, &why));
         }
     }
@@ -125,11 +165,11 @@ fn fill(file: &mut File, content: &[u8]) -> Result<()> {
         .map_err(|error| Error::io("write a memory file", error))
 }
 
-fn run_one(hook: &Hook, state: &[u8]) -> std::result::Result<(), String> {
+fn run_one(hook: &Hook, state: &[u8], output: &Output) -> std::result::Result<(), String> {
     let explain = |error: Error| error.report();
     let input = memory_file("hook-state", state).map_err(explain)?;
-    let mut output = memory_file("hook-output", &[]).map_err(explain)?;
-    let copy = |file: &File| file.try_clone().map(Stdio::from).map_err(|error| error.to_string());
+    let mut kept = memory_file("hook-output", &[]).map_err(explain)?;
+    let [stdout, stderr] = output.streams(&kept).map_err(|error| error.to_string())?;
     let mut command = Command::new(hook.path());
     if let Some((name, arguments)) = hook.args().as_deref().and_then(<[String]>::split_first) {
         command.arg0(name).args(arguments);
@@ -137,14 +177,14 @@ fn run_one(hook: &Hook, state: &[u8]) -> std::result::Result<(), String> {
     if let Some(environment) = hook.env() {
         command.env_clear().envs(environment.iter().filter_map(|variable| variable.split_once('=')));
     }
-    command.stdin(input).stdout(copy(&output)?).stderr(copy(&output)?);
+    command.stdin(input).stdout(stdout).stderr(stderr);
     let mut child =
         command.spawn().map_err(|error| format!("{}: {}", hook.path().display(), words(&error)))?;
     let status = wait(&mut child, hook.timeout())?;
     if status.success() {
         return Ok(());
     }
-    Err(format!("{}: {}{}", hook.path().display(), describe(status), said(&mut output)))
+    Err(format!("{}: {}{}", hook.path().display(), describe(status), said(&mut kept)))
 }
 
 fn words(error: &std::io::Error) -> String {
@@ -209,26 +249,32 @@ pub(crate) struct Inside {
     /// The state of a container that is being created, and of one that is created.
     creating: File,
     created: File,
-    /// What they print.
-    output: File,
-    slots: [Slot; 3],
+    /// What they print and the configuration wants in no file.
+    kept: File,
+    /// Both states, standard output and error.
+    slots: [Slot; Self::SLOTS as usize],
 }
 
 impl Inside {
+    /// How many slots of the plan hold the files.
+    pub(crate) const SLOTS: u16 = 4;
+
     /// The files, handed over, if the configuration has hooks that run inside.
-    pub(crate) fn new(hooks: Option<&Hooks>, program: &mut Program) -> Result<Option<Self>> {
+    pub(crate) fn new(hooks: Option<&Hooks>, output: &Output, program: &mut Program) -> Result<Option<Self>> {
         if Kind::CreateContainer.of(hooks).is_empty() && Kind::StartContainer.of(hooks).is_empty() {
             return Ok(None);
         }
-        let mut file = |name: &str| -> Result<(File, Slot)> {
+        let failed = |error| Error::io("dup", error);
+        let mut state = |name: &str| -> Result<(File, Slot)> {
             let file = memory_file(name, &[])?;
-            let copy = file.try_clone().map_err(|error| Error::io("dup", error))?;
+            let copy = file.try_clone().map_err(failed)?;
             Ok((file, program.hand_over(copy.into())))
         };
-        let (creating, first) = file("state-creating")?;
-        let (created, second) = file("state-created")?;
-        let (output, third) = file("hook-output")?;
-        Ok(Some(Self { creating, created, output, slots: [first, second, third] }))
+        let (creating, first) = state("state-creating")?;
+        let (created, second) = state("state-created")?;
+        let kept = memory_file("hook-output", &[])?;
+        let [stdout, stderr] = output.streams(&kept).map_err(failed)?.map(|file| program.hand_over(file));
+        Ok(Some(Self { creating, created, kept, slots: [first, second, stdout, stderr] }))
     }
 
     /// Puts the states where the hooks will read them.
@@ -241,7 +287,7 @@ impl Inside {
     pub(crate) fn explain(&mut self, error: Error) -> Error {
         match error.kind() {
             ErrorKind::Hook => {
-                Error::new(ErrorKind::Hook, format!("{}{}", error.report(), said(&mut self.output)))
+                Error::new(ErrorKind::Hook, format!("{}{}", error.report(), said(&mut self.kept)))
             }
             _ => error,
         }
@@ -274,6 +320,7 @@ impl Inside {
                 timeout: seconds.saturating_mul(1000),
                 state,
                 output: self.slots[2],
+                errors: self.slots[3],
             };
             program.step(Place::Item(kind.place(), index), &step);
         }

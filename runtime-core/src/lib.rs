@@ -17,10 +17,12 @@
 //! directory, umask, signal handlers, environment or descriptors. A container's first process shares nothing with it: it
 //! is cloned without a copy of the program's memory and at once executes an init program of its own (`corten_init`).
 
+mod annotations;
 pub mod cgroup;
 mod config;
 mod container;
 mod error;
+mod features;
 mod fs;
 mod hooks;
 mod init;
@@ -39,5 +41,6 @@ pub use container::{
     default_root,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use features::{OCI_VERSIONS, features};
 pub use oci_spec;
 pub use signal::Signal;

@@ -233,8 +233,10 @@ steps! {
         timeout: u32,
         /// The state in a file, for its standard input.
         state: Slot,
-        /// A file for its standard output and error.
+        /// A file for its standard output.
         output: Slot,
+        /// A file for its standard error.
+        errors: Slot,
     }
     /// pivot_root(2) to the root's descriptor and the end of the old tree.
     23 Pivot {

@@ -149,7 +149,8 @@ impl ContainerBuilder {
         self
     }
 
-    /// Variables, as `NAME=value`, that the process gets beside those of its configuration, as LISTEN_FDS.
+    /// Variables, as `NAME=value`, that the process gets beside those of its configuration, as LISTEN_FDS. One of
+    /// a name that the configuration has too takes its place.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
         self.environment.extend(variables);

@@ -9,11 +9,11 @@ use super::{
     unsupported,
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, annotations,
     cgroup::{Cgroup, CgroupManager, View},
     config,
     fs::{atomic, procfs},
-    hooks::{self, Inside, Kind},
+    hooks::{self, Inside, Kind, Output},
     init::{
         Birth, Clone, Event,
         sequence::{self, First, Request},
@@ -80,7 +80,7 @@ pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Cont
 pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let checked = check(&mut builder)?;
     let mut program = Program::new();
-    let hooks = Inside::new(checked.spec.hooks().as_ref(), &mut program)?;
+    let hooks = Inside::new(checked.spec.hooks().as_ref(), &Output::default(), &mut program)?;
     let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
@@ -150,11 +150,9 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
 }
 
 pub(super) fn seccomp_options(spec: &Spec) -> seccomp::Options {
-    let annotation = |name: &str| spec.annotations().as_ref().and_then(|annotations| annotations.get(name));
     seccomp::Options {
-        fail_unknown_syscall: annotation("run.oci.seccomp_fail_unknown_syscall")
-            .is_some_and(|value| value != "0"),
-        receiver: annotation("run.oci.seccomp.receiver").map(PathBuf::from),
+        fail_unknown_syscall: annotations::fails_unknown_syscalls(spec),
+        receiver: annotations::find(spec, annotations::SECCOMP_RECEIVER).map(PathBuf::from),
     }
 }
 
@@ -239,8 +237,9 @@ impl Making {
         let await_cgroup = builder.cgroup_manager != CgroupManager::Disabled
             && (born_inside.is_none() || matches!(view, View::Legacy { .. }));
         let mut program = Program::new();
-        let hooks = Inside::new(spec.hooks().as_ref(), &mut program)?;
-        let kept = if hooks.is_some() { 3 } else { 0 };
+        let hook_output = Output::open(&self.record.annotations)?;
+        let hooks = Inside::new(spec.hooks().as_ref(), &hook_output, &mut program)?;
+        let kept = if hooks.is_some() { Inside::SLOTS } else { 0 };
         let listener = match until {
             Until::Created => {
                 let listener = program.hand_over(self.store()?.listen()?);
@@ -293,6 +292,7 @@ impl Making {
             process: &process,
             maps: &maps,
             hooks,
+            hook_output,
             await_cgroup,
             born_inside: born_inside.is_some(),
         };
@@ -330,7 +330,7 @@ impl Making {
                     birth.answer(Phase::Limits)?;
                 }
                 Event::Reached(Phase::Created) => {
-                    self.put_on_record(attend.builder, birth.pid())?;
+                    self.put_on_record(attend.builder, attend.spec, birth.pid())?;
                     return birth.answer(Phase::Created);
                 }
                 Event::Reached(Phase::Cgroup) | Event::Executing => {}
@@ -362,18 +362,19 @@ impl Making {
         if let Some(inside) = &mut attend.hooks {
             inside.fill(&creating, &state(Status::Created))?;
         }
-        hooks::run(Kind::Prestart, all, &creating)?;
-        hooks::run(Kind::CreateRuntime, all, &creating)
+        hooks::run(Kind::Prestart, all, &creating, &attend.hook_output)?;
+        hooks::run(Kind::CreateRuntime, all, &creating, &attend.hook_output)
     }
 
     /// The process may live without us from here on: it is on record.
-    fn put_on_record(&mut self, builder: &ContainerBuilder, pid: i32) -> Result<()> {
+    fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
         self.record.process = ProcessId::of(pid);
         self.store()?.write(&self.record)?;
         if let Some(file) = &builder.pid_file {
             write_pid(file, pid)?;
         }
-        if let Some(path) = &builder.pidfd_socket {
+        let receiver = annotations::find(spec, annotations::PIDFD_RECEIVER).map(Path::new);
+        for path in builder.pidfd_socket.as_deref().into_iter().chain(receiver) {
             let pidfd = crate::sys::pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;
             console::send_pidfd(path, &pidfd)?;
         }
@@ -397,6 +398,7 @@ struct Attend<'a> {
     process: &'a Process,
     maps: &'a IdMaps,
     hooks: Option<Inside>,
+    hook_output: Output,
     await_cgroup: bool,
     born_inside: bool,
 }

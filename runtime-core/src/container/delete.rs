@@ -3,7 +3,7 @@
 use super::{Container, Status, kill, record::Record, status, store::Store};
 use crate::{
     Error, ErrorKind, Result,
-    hooks::{self, Kind},
+    hooks::{self, Kind, Output},
     sys::{pidfd, wait},
 };
 use std::{os::fd::AsFd, path::Path, time::Duration};
@@ -54,8 +54,14 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
     stop(record)?;
     record.cgroup.delete()?;
     let state = record.state(status::of(store, record)?);
-    if let Ok(bytes) = serde_json::to_vec(&state) {
-        hooks::run_all(Kind::Poststop, record.hooks.as_ref(), &bytes);
+    if !Kind::Poststop.of(record.hooks.as_ref()).is_empty()
+        && let Ok(bytes) = serde_json::to_vec(&state)
+    {
+        let output = Output::open(&record.annotations).unwrap_or_else(|error| {
+            log::warn!("{}", error.report());
+            Output::default()
+        });
+        hooks::run_all(Kind::Poststop, record.hooks.as_ref(), &bytes, &output);
     }
     store.remove()
 }

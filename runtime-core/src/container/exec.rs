@@ -109,7 +109,8 @@ impl ProcessBuilder {
         self
     }
 
-    /// Variables, as `NAME=value`, that the process gets beside those of its configuration.
+    /// Variables, as `NAME=value`, that the process gets beside those of its configuration. One of a name that the
+    /// configuration has too takes its place.
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
         self.environment.extend(variables);

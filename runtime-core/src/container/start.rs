@@ -4,7 +4,7 @@ use super::{Container, Status, record::Record, store::Store};
 use crate::{
     Error, ErrorKind, Result,
     fs::socket,
-    hooks::{self, Kind},
+    hooks::{self, Kind, Output},
     init::{Birth, Event, Sync, report},
 };
 use corten_init::message;
@@ -79,7 +79,9 @@ pub(super) fn run_poststart(store: &Store, record: &Record) -> Result<()> {
     let status = super::status::of(store, record)?;
     let state = record.state(status);
     let bytes = serde_json::to_vec(&state).map_err(|error| Error::io("encode the state", error))?;
-    hooks::run(Kind::Poststart, record.hooks.as_ref(), &bytes).inspect_err(|_| {
+    let output = Output::open(&record.annotations);
+    let run = |output| hooks::run(Kind::Poststart, record.hooks.as_ref(), &bytes, &output);
+    output.and_then(run).inspect_err(|_| {
         let _ = record.cgroup.kill_all(libc::SIGKILL);
         if let Some(process) = record.process {
             super::kill::signal_process(process, libc::SIGKILL).ok();

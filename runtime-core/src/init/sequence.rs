@@ -1,7 +1,7 @@
 //! The order of a birth, top to bottom: which step comes after which, and why.
 
 use crate::{
-    Result,
+    Result, annotations,
     cgroup::View,
     hooks::{Inside, Kind},
     namespace::{Joined, Namespaces, flag, id_maps::IdMaps, names, sysctl, time},
@@ -10,7 +10,8 @@ use crate::{
         capabilities::Sets,
         labels,
         program::{self as executable, Target},
-        rlimits, scheduling, user,
+        rlimits, scheduling,
+        user::{self, Groups},
     },
     rootfs::{RootChange, Rootfs},
     seccomp::Filter,
@@ -135,7 +136,8 @@ pub(crate) fn plan_exec(
         program.step(NAMESPACES, &Step::Join { fd, flags });
     }
     if flags & flag::USER != 0 {
-        program.step(NAMESPACES, &Step::BecomeRoot { clear_groups: true });
+        let clear_groups = !annotations::keeps_groups(request.spec);
+        program.step(NAMESPACES, &Step::BecomeRoot { clear_groups });
     }
     if exec_needs_relay(flags) {
         program.step(NAMESPACES, &Step::Fork { flags: 0 });
@@ -179,10 +181,11 @@ fn plan_relay(request: &Request<'_>, joined: &[Joined], new: u32, program: &mut 
         program.step(NAMESPACES, &Step::Dumpable { on: true });
         let place = Place::Property("linux.uidMappings");
         program.step(place, &Step::Ask { phase: Phase::IdMaps as u8 });
-        let clear_groups = IdMaps::of(request.spec).allow_setgroups();
+        let clear_groups = groups(request.spec, true) == Groups::Set;
         program.step(place, &Step::BecomeRoot { clear_groups });
     } else if joined.iter().any(|namespace| namespace.flag == flag::USER) {
-        program.step(NAMESPACES, &Step::BecomeRoot { clear_groups: true });
+        let clear_groups = !annotations::keeps_groups(request.spec);
+        program.step(NAMESPACES, &Step::BecomeRoot { clear_groups });
     }
     if new & flag::TIME != 0 {
         program.step(NAMESPACES, &Step::Unshare { flags: flag::TIME });
@@ -257,13 +260,21 @@ fn plan_process(request: &Request<'_>, sets: &Sets, own: u32, program: &mut Prog
         rlimits::plan(process, program);
     }
     sets.plan_bounding(program);
-    let set_groups = !in_user_namespace || IdMaps::of(request.spec).allow_setgroups();
-    user::plan(process, program, set_groups);
+    user::plan(process, program, groups(request.spec, in_user_namespace));
     sets.plan(program, request.filter.is_some() && !privileges);
     executable::plan_directory(process, program, true);
     user::plan_umask(process, program);
     Target::of(process, request.environment).plan_search(program);
     Ok(())
+}
+
+/// What becomes of the additional groups.
+fn groups(spec: &Spec, in_user_namespace: bool) -> Groups {
+    match annotations::keeps_groups(spec) {
+        true => Groups::Keep,
+        false if in_user_namespace && !IdMaps::of(spec).allow_setgroups() => Groups::SetIfAny,
+        false => Groups::Set,
+    }
 }
 
 /// The filter goes in as late as can be: nothing but execve, and without no_new_privs a capset, has to get through it.

@@ -28,6 +28,18 @@ pub(crate) mod flag {
     pub(crate) const NETWORK: u32 = libc::CLONE_NEWNET as u32;
 }
 
+/// All types, by name.
+pub(crate) const TYPES: [LinuxNamespaceType; 8] = [
+    LinuxNamespaceType::Cgroup,
+    LinuxNamespaceType::Ipc,
+    LinuxNamespaceType::Mount,
+    LinuxNamespaceType::Network,
+    LinuxNamespaceType::Pid,
+    LinuxNamespaceType::Time,
+    LinuxNamespaceType::User,
+    LinuxNamespaceType::Uts,
+];
+
 /// The CLONE_NEW* flag and the name in config.json of a type of namespace.
 pub(crate) fn describe(kind: LinuxNamespaceType) -> (u32, &'static str) {
     match kind {

@@ -85,8 +85,13 @@ fn bits(set: &Capabilities) -> u64 {
 
 fn names(set: u64) -> String {
     let has = |capability: &&Capability| set & (1 << number(**capability)) != 0;
-    let names: Vec<_> = ALL.iter().filter(has).map(|capability| format!("CAP_{capability}")).collect();
+    let names: Vec<_> = ALL.iter().filter(has).map(name).collect();
     names.join(", ")
+}
+
+/// The name as capabilities(7) has it.
+pub(crate) fn name(capability: &Capability) -> String {
+    format!("CAP_{capability}")
 }
 
 fn number(capability: Capability) -> usize {

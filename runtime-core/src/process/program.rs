@@ -20,17 +20,21 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// The program of a process. A name without a slash is looked for in the PATH of the process' own environment.
-    /// `extra` are variables that the runtime adds.
+    /// `extra` are variables that the runtime sets.
     pub(crate) fn of(process: &'a Process, extra: &'a [String]) -> Self {
         let arguments = process.args().as_deref().unwrap_or_default();
         let environment = process.env().as_deref().unwrap_or_default();
+        let named = |variable: &'a str| variable.split_once('=').map_or(variable, |(name, _)| name);
+        // One of a name would do, but some programs take the first and some the last.
+        let configured =
+            environment.iter().filter(|variable| !extra.iter().any(|other| named(other) == named(variable)));
         let name = arguments.first().map_or("", String::as_str);
         let path = environment.iter().find_map(|variable| variable.strip_prefix("PATH="));
         Self {
             name,
             candidates: candidates(name, path.unwrap_or(DEFAULT_PATH)),
             arguments: arguments.iter().map(String::as_bytes).collect(),
-            environment: environment.iter().chain(extra).map(String::as_bytes).collect(),
+            environment: configured.chain(extra).map(String::as_bytes).collect(),
         }
     }
 

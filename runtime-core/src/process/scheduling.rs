@@ -97,21 +97,30 @@ fn persona(personality: &LinuxPersonality) -> Result<u64> {
     })
 }
 
+/// The modes of set_mempolicy(2) by number.
+pub(crate) const MODES: [MemoryPolicyModeType; 7] = [
+    MemoryPolicyModeType::MpolDefault,
+    MemoryPolicyModeType::MpolPreferred,
+    MemoryPolicyModeType::MpolBind,
+    MemoryPolicyModeType::MpolInterleave,
+    MemoryPolicyModeType::MpolLocal,
+    MemoryPolicyModeType::MpolPreferredMany,
+    MemoryPolicyModeType::MpolWeightedInterleave,
+];
+
+/// The flags of a mode, and their bits.
+pub(crate) const MODE_FLAGS: [(MemoryPolicyFlagType, u32); 3] = [
+    (MemoryPolicyFlagType::MpolFNumaBalancing, 1 << 13),
+    (MemoryPolicyFlagType::MpolFRelativeNodes, 1 << 14),
+    (MemoryPolicyFlagType::MpolFStaticNodes, 1 << 15),
+];
+
 /// The mode with its flags, and the nodes' mask, as set_mempolicy(2) takes them.
 fn memory_policy(policy: &LinuxMemoryPolicy) -> Result<(u32, Vec<u8>)> {
-    let mode = match policy.mode() {
-        MemoryPolicyModeType::MpolDefault => 0,
-        MemoryPolicyModeType::MpolPreferred => 1,
-        MemoryPolicyModeType::MpolBind => 2,
-        MemoryPolicyModeType::MpolInterleave => 3,
-        MemoryPolicyModeType::MpolLocal => 4,
-        MemoryPolicyModeType::MpolPreferredMany => 5,
-        MemoryPolicyModeType::MpolWeightedInterleave => 6,
-    };
-    let flag = |flag: &MemoryPolicyFlagType| match flag {
-        MemoryPolicyFlagType::MpolFNumaBalancing => 1_u32 << 13,
-        MemoryPolicyFlagType::MpolFRelativeNodes => 1 << 14,
-        MemoryPolicyFlagType::MpolFStaticNodes => 1 << 15,
+    // All that the type can be is in the table.
+    let mode = (0..).zip(MODES).find(|(_, mode)| *mode == policy.mode()).map_or(0, |(number, _)| number);
+    let flag = |wanted: &MemoryPolicyFlagType| {
+        MODE_FLAGS.iter().filter(|(flag, _)| flag == wanted).fold(0_u32, |bits, (_, bit)| bits | bit)
     };
     let flags = policy.flags().iter().flatten().fold(0, |flags, one| flags | flag(one));
     let nodes = policy.nodes().as_deref().filter(|nodes| !nodes.is_empty());

@@ -7,18 +7,28 @@ use oci_spec::runtime::Process;
 /// The umask of a process whose configuration has none, as other runtimes have it.
 const DEFAULT_UMASK: u32 = 0o022;
 
-/// Plans the change of identity. `set_groups` is false where the user namespace denies setgroups(2), or the caller's
-/// groups are to be kept.
-pub(crate) fn plan(process: &Process, program: &mut Program, set_groups: bool) {
+/// What becomes of the additional groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Groups {
+    /// Those of `process.user` and no others.
+    Set,
+    /// The same if there are any: the user namespace denies setgroups(2).
+    SetIfAny,
+    /// Those of the runtime's caller.
+    Keep,
+}
+
+/// Plans the change of identity.
+pub(crate) fn plan(process: &Process, program: &mut Program, groups: Groups) {
     let user = process.user();
     let additional = user.additional_gids().as_deref().unwrap_or_default();
-    let groups: Vec<u8> = additional.iter().flat_map(|gid| gid.to_ne_bytes()).collect();
-    let step = Step::Identity {
-        uid: user.uid(),
-        gid: user.gid(),
-        groups: Bytes(&groups),
-        set_groups: set_groups || !groups.is_empty(),
+    let list: Vec<u8> = additional.iter().flat_map(|gid| gid.to_ne_bytes()).collect();
+    let set_groups = match groups {
+        Groups::Set => true,
+        Groups::SetIfAny => !list.is_empty(),
+        Groups::Keep => false,
     };
+    let step = Step::Identity { uid: user.uid(), gid: user.gid(), groups: Bytes(&list), set_groups };
     program.step(Place::Property("process.user"), &step);
 }
 

@@ -209,7 +209,6 @@ const TABLE: &[(&str, Effect)] = &[
 ];
 
 /// The names of all known options, sorted, for `features`' `mountOptions`.
-#[allow(dead_code)] // Until there is a `features`.
 pub(crate) const NAMES: [&str; TABLE.len()] = {
     let mut names = [""; TABLE.len()];
     let mut at = 0;

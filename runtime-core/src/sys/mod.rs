@@ -4,6 +4,7 @@ pub(crate) mod bpf;
 pub(crate) mod kill;
 pub(crate) mod pidfd;
 pub(crate) mod process;
+pub(crate) mod seccomp;
 pub(crate) mod spawn;
 pub(crate) mod wait;
 

@@ -28,8 +28,8 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
         Step::TimeOffsets { text } => procfs::write_self(state, crate::wire::Text(TIMENS_OFFSETS), text),
         Step::Fork { flags } => fork(state, flags),
         Step::NewSession {} => sys::setsid(),
-        Step::Hook { index: _, path, arguments, environment, timeout, state: input, output } => {
-            let hook = Hook { path, arguments, environment, timeout, state: input, output };
+        Step::Hook { index: _, path, arguments, environment, timeout, state: input, output, errors } => {
+            let hook = Hook { path, arguments, environment, timeout, state: input, output, errors };
             hooks::run(state, &hook)
         }
         Step::Hostname { name } => sys::sethostname(name.0),

@@ -17,6 +17,7 @@ pub(super) struct Hook<'a> {
     pub(super) timeout: u32,
     pub(super) state: Slot,
     pub(super) output: Slot,
+    pub(super) errors: Slot,
 }
 
 /// Runs the hook to its end. A failure is reported with its path, and its exit code as the report's value: a signal as a
@@ -27,7 +28,7 @@ pub(super) fn run(state: &State, hook: &Hook) -> Res<()> {
     let (arguments, environment) = (program::table(hook.arguments)?, program::table(hook.environment)?);
     let pidfd = match sys::fork(0, false)? {
         Forked::Child => {
-            let standard = [(input, 0), (state.fd(hook.output), 1), (state.fd(hook.output), 2)];
+            let standard = [(input, 0), (state.fd(hook.output), 1), (state.fd(hook.errors), 2)];
             if standard.iter().all(|(from, to)| sys::dup_to(*from, *to).is_ok()) {
                 let fault = sys::execve(hook.path.into(), arguments, environment);
                 let _ = sys::write(2, program::explain(fault.errno));

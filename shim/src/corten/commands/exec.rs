@@ -1,6 +1,6 @@
 //! `corten exec`
 
-use super::{Host, births, select};
+use super::{Host, births, descriptors::Descriptors, select};
 use crate::{
     cli::{Args, Given, invalid, values},
     failure::Failure,
@@ -23,8 +23,10 @@ fn exec(args: &Args, host: &Host) -> Result<u8, Failure> {
         Some(path) => load_process(&path).map_err(Error::from)?,
         None => from_flags(args, &container)?,
     };
+    let descriptors = Descriptors::of(flags)?;
     let mut builder = ProcessBuilder::new(with_size(process))
-        .preserve_fds(births::preserve_fds(flags)?)
+        .preserve_fds(descriptors.count)
+        .environment(descriptors.environment)
         .ignore_paused(flags.is_on("ignore-paused"));
     if let Some(path) = flags.path("pid-file") {
         builder = builder.pid_file(path);

@@ -1,7 +1,7 @@
 //! `corten features`
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 
 pub(super) fn run() -> Result<(), Failure> {
-    Err(Failure::usage("features: not supported yet"))
+    output::print_pretty_json(&runtime_core::features())
 }

@@ -5,6 +5,7 @@ mod check;
 mod checkpoint;
 mod create;
 mod delete;
+mod descriptors;
 mod events;
 mod exec;
 mod features;
@@ -32,7 +33,7 @@ use runtime_core::CgroupManager;
 use std::{io, path::PathBuf};
 
 /// The version of the OCI Runtime Specification that this runtime implements.
-pub(crate) const SPEC_VERSION: &str = "1.3.0";
+pub(crate) const SPEC_VERSION: &str = runtime_core::OCI_VERSIONS[1];
 
 /// What the global flags say to every command.
 #[derive(Debug)]

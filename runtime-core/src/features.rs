@@ -1,0 +1,125 @@
+//! features.md: what this version of the library carries out, whatever the host can do. Each list is the table that the
+//! code itself goes by.
+
+use crate::{
+    annotations,
+    hooks::Kind,
+    namespace,
+    process::{capabilities, scheduling},
+    rootfs::options,
+    seccomp, sys,
+};
+use oci_spec::runtime::{
+    Apparmor, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, LinuxSeccompAction, MemoryPolicy,
+    MountExtensions, NetDevices, Seccomp, Selinux,
+};
+
+/// The oldest and the newest version of the OCI Runtime Specification that configurations may be written for.
+pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
+
+/// `idmap` and `ridmap` mounts, mounts[].uidMappings.
+const IDMAP: bool = false;
+/// linux.netDevices.
+const NET_DEVICES: bool = false;
+/// linux.intelRdt: at all, its `schemata`, its `enableMonitoring`.
+const INTEL_RDT: [bool; 3] = [false; 3];
+/// The systemd cgroup manager.
+const SYSTEMD: bool = false;
+/// SCMP_ACT_NOTIFY.
+const SECCOMP_NOTIFY: bool = false;
+
+/// The document of features.md, as `corten features` prints it. It touches nothing of the host but for one question:
+/// which seccomp flags the kernel takes.
+///
+/// ```
+/// let features = runtime_core::features();
+/// assert!(features.mount_options().as_ref().is_some_and(|options| options.contains(&"rro".to_owned())));
+/// ```
+pub fn features() -> Features {
+    let mut features = Features::default();
+    let [oldest, newest] = OCI_VERSIONS;
+    features
+        .set_oci_version_min(oldest.to_owned())
+        .set_oci_version_max(newest.to_owned())
+        .set_hooks(Some(Kind::ALL.map(|kind| kind.name().to_owned()).into()))
+        .set_mount_options(Some(mount_options()))
+        .set_linux(Some(linux()))
+        .set_annotations(Some(
+            [("run.corten.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into(),
+        ))
+        .set_potentially_unsafe_config_annotations(Some(texts(&annotations::UNSAFE)));
+    features
+}
+
+fn mount_options() -> Vec<String> {
+    let mut names = texts(&options::NAMES);
+    names.retain(|name| IDMAP || !matches!(name.as_str(), "idmap" | "ridmap"));
+    names
+}
+
+fn linux() -> LinuxFeature {
+    let mut linux = LinuxFeature::default();
+    linux
+        .set_namespaces(Some(namespace::TYPES.into()))
+        .set_capabilities(Some(capabilities::ALL.iter().map(capabilities::name).collect()))
+        .set_cgroup(Some(cgroup()))
+        .set_seccomp(Some(seccomp()));
+    let mut apparmor = Apparmor::default();
+    apparmor.set_enabled(Some(true));
+    let mut selinux = Selinux::default();
+    selinux.set_enabled(Some(true));
+    let mut rdt = IntelRdt::default();
+    let [enabled, schemata, monitoring] = INTEL_RDT.map(Some);
+    rdt.set_enabled(enabled).set_schemata(schemata).set_monitoring(monitoring);
+    let mut policy = MemoryPolicy::default();
+    policy.set_modes(Some(scheduling::MODES.iter().map(ToString::to_string).collect()));
+    policy.set_flags(Some(scheduling::MODE_FLAGS.iter().map(|(flag, _)| flag.to_string()).collect()));
+    let mut idmap = IDMap::default();
+    idmap.set_enabled(Some(IDMAP));
+    let mut extensions = MountExtensions::default();
+    extensions.set_idmap(Some(idmap));
+    let mut devices = NetDevices::default();
+    devices.set_enabled(Some(NET_DEVICES));
+    linux
+        .set_apparmor(Some(apparmor))
+        .set_selinux(Some(selinux))
+        .set_intel_rdt(Some(rdt))
+        .set_memory_policy(Some(policy))
+        .set_mount_extensions(Some(extensions))
+        .set_net_devices(Some(devices));
+    linux
+}
+
+fn cgroup() -> Cgroup {
+    let mut cgroup = Cgroup::default();
+    cgroup
+        .set_v1(Some(true))
+        .set_v2(Some(true))
+        .set_systemd(Some(SYSTEMD))
+        .set_systemd_user(Some(SYSTEMD))
+        .set_rdma(Some(true));
+    cgroup
+}
+
+fn seccomp() -> Seccomp {
+    let actions = seccomp::ACTIONS.iter().filter_map(|name| name.parse().ok());
+    let actions = actions.filter(|action| SECCOMP_NOTIFY || *action != LinuxSeccompAction::ScmpActNotify);
+    let flags = |wanted: &dyn Fn(u32) -> bool| -> Vec<String> {
+        let wanted = seccomp::FLAGS.iter().filter(|(_, flag)| wanted(*flag));
+        wanted.map(|(name, _)| (*name).to_owned()).collect()
+    };
+    let archs = seccomp::ARCHITECTURES.iter().filter_map(|name| name.parse().ok());
+    let mut seccomp = Seccomp::default();
+    seccomp
+        .set_enabled(Some(true))
+        .set_actions(Some(actions.collect()))
+        .set_operators(Some(texts(&seccomp::OPERATORS)))
+        .set_archs(Some(archs.collect()))
+        .set_known_flags(Some(flags(&|_| true)))
+        .set_supported_flags(Some(flags(&sys::seccomp::takes_flag)));
+    seccomp
+}
+
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
+}
