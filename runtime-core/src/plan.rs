@@ -3,8 +3,8 @@
 
 use crate::{Error, ErrorKind};
 use corten_init::{
-    step::{NO_SLOT, SLOT_FREE, SLOTS, Slot, Step},
-    wire::{Input, Sink, Text},
+    step::{NO_SLOT, SLOT_FREE, SLOTS, Shape, Slot, Step},
+    wire::{Input, Sink, Text, Value, Wire},
 };
 use oci_spec::runtime::Spec;
 use std::{fmt, os::fd::OwnedFd, path::Path};
@@ -105,14 +105,93 @@ impl Program {
     }
 }
 
-/// The plan as people read it: one step a line, with the place that it comes from.
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, (step, place)) in self.steps().zip(&self.places).enumerate() {
-            writeln!(f, "{number:4}  {:<34} {step:?}", place.describe(None))?;
+/// A step as its fields say it, for who shows it.
+struct Shown<'a> {
+    shape: &'static Shape,
+    fields: Vec<Value<'a>>,
+}
+
+impl<'a> Shown<'a> {
+    fn take(input: &mut Input<'a>) -> Option<Self> {
+        let code = u8::take(input)?;
+        let shape = Step::SHAPES.iter().find(|shape| shape.code == code)?;
+        let fields = shape.fields.iter().map(|(_, kind)| Value::take(*kind, input));
+        Some(Self { shape, fields: fields.collect::<Option<_>>()? })
+    }
+
+    fn named(&self) -> impl Iterator<Item = (usize, &'static str, &Value<'a>)> {
+        let names = self.shape.fields.iter().map(|(name, _)| *name);
+        names.zip(&self.fields).enumerate().map(|(index, (name, value))| (index, name, value))
+    }
+}
+
+impl Program {
+    fn shown(&self) -> impl Iterator<Item = (usize, String, Shown<'_>)> {
+        let mut input = Input::new(&self.bytes.0);
+        let steps = std::iter::from_fn(move || Shown::take(&mut input));
+        steps
+            .zip(&self.places)
+            .enumerate()
+            .map(|(number, (step, place))| (number, place.describe(None), step))
+    }
+
+    /// The plan as programs read it: one JSON object a step, each on a line.
+    pub(crate) fn write_json(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        for (number, place, step) in self.shown() {
+            let (place, name) = (json(&place)?, step.shape.name);
+            write!(out, "{{\"number\":{number},\"place\":{place},\"step\":\"{name}\",\"fields\":{{")?;
+            for (index, name, value) in step.named() {
+                write!(out, "{}\"{name}\":", if index == 0 { "" } else { "," })?;
+                write_value(out, value)?;
+            }
+            out.write_str("}}\n")?;
         }
         Ok(())
     }
+}
+
+/// The plan as people read it: one step a line, with the place that it comes from.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, place, step) in self.shown() {
+            write!(f, "{number:4}  {place:<34} {}", step.shape.name)?;
+            for (index, name, value) in step.named() {
+                write!(f, "{} {name}: ", if index == 0 { " {" } else { "," })?;
+                match value {
+                    Value::Bytes(bytes) => write!(f, "{bytes:?}")?,
+                    value => write_value(f, value)?,
+                }
+            }
+            f.write_str(if step.fields.is_empty() { "\n" } else { " }\n" })?;
+        }
+        Ok(())
+    }
+}
+
+/// A field as JSON: texts as far as they are UTF-8, bytes as hexadecimal digits.
+fn write_value(out: &mut dyn fmt::Write, value: &Value<'_>) -> fmt::Result {
+    match value {
+        Value::Bool(yes) => write!(out, "{yes}"),
+        Value::Number(number) => write!(out, "{number}"),
+        Value::Text(text) => out.write_str(&json(&String::from_utf8_lossy(text.0))?),
+        Value::Texts(texts) => {
+            out.write_char('[')?;
+            for (index, text) in texts.iter().enumerate() {
+                out.write_str(if index == 0 { "" } else { "," })?;
+                write_value(out, &Value::Text(text))?;
+            }
+            out.write_char(']')
+        }
+        Value::Bytes(bytes) => {
+            out.write_char('"')?;
+            bytes.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
+            out.write_char('"')
+        }
+    }
+}
+
+fn json(text: &str) -> Result<String, fmt::Error> {
+    serde_json::to_string(text).map_err(|_| fmt::Error)
 }
 
 /// A string as a text of the plan.
@@ -123,4 +202,56 @@ pub(crate) fn text(string: &str) -> Text<'_> {
 /// A path as a text of the plan.
 pub(crate) fn path_text(path: &Path) -> Text<'_> {
     Text(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_init::wire::{Bytes, Texts};
+
+    fn program() -> Program {
+        let mut program = Program::new();
+        let options: [&[u8]; 2] = [b"a=\"b\"", b"c"];
+        let filesystem = Step::NewFilesystem {
+            slot: 300,
+            kind: text("tmpfs"),
+            source: text("x"),
+            options: Texts::Given(&options),
+            attributes: 1 << 40,
+        };
+        program.step(Place::Item("mounts", 2), &filesystem);
+        program.step(Place::Property("process"), &Step::Announce {});
+        program
+            .step(Place::Property("linux.seccomp"), &Step::Seccomp { flags: 1, program: Bytes(&[0, 171]) });
+        program
+    }
+
+    #[test]
+    fn people_read_one_step_a_line() {
+        let shown = program().to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        let options = r#"["a=\"b\"","c"]"#;
+        let first = format!(
+            "   0  {:<34} NewFilesystem {{ slot: 300, kind: \"tmpfs\", source: \"x\", options: {options}, \
+             attributes: 1099511627776 }}",
+            "mounts[2]"
+        );
+        assert_eq!(lines[0], first);
+        assert!(lines[1].ends_with("process                            Announce"), "{}", lines[1]);
+        assert!(lines[2].ends_with("Seccomp { flags: 1, program: 2 bytes }"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn programs_read_an_object_a_line() {
+        let mut text = String::new();
+        program().write_json(&mut text).unwrap();
+        let objects: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects.len(), 3);
+        assert_eq!(objects[0]["place"], "mounts[2]");
+        assert_eq!(objects[0]["fields"]["options"], serde_json::json!(["a=\"b\"", "c"]));
+        assert_eq!(objects[0]["fields"]["attributes"], 1_u64 << 40);
+        assert_eq!((&objects[1]["number"], &objects[1]["step"]), (&1.into(), &"Announce".into()));
+        assert_eq!(objects[2]["fields"]["program"], "00ab");
+    }
 }

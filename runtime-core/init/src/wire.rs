@@ -33,8 +33,56 @@ impl<'a> Input<'a> {
     }
 }
 
+/// What a field of a step holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Yes or no.
+    Bool,
+    /// A number of so many bytes.
+    Number(usize),
+    /// A [`Text`].
+    Text,
+    /// A [`Texts`].
+    Texts,
+    /// A [`Bytes`].
+    Bytes,
+}
+
+/// A field that was read by its kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// Yes or no.
+    Bool(bool),
+    /// Any number.
+    Number(u64),
+    /// A text.
+    Text(Text<'a>),
+    /// A list of texts.
+    Texts(Texts<'a>),
+    /// Plain bytes.
+    Bytes(Bytes<'a>),
+}
+
+impl<'a> Value<'a> {
+    /// Reads a field of that kind, nothing where the input is too short or malformed.
+    pub fn take(kind: Kind, input: &mut Input<'a>) -> Option<Self> {
+        Some(match kind {
+            Kind::Bool => Self::Bool(Wire::take(input)?),
+            Kind::Number(width) => {
+                let bytes = input.split(width)?.iter().rev();
+                Self::Number(bytes.fold(0, |number, byte| number << 8 | u64::from(*byte)))
+            }
+            Kind::Text => Self::Text(Wire::take(input)?),
+            Kind::Texts => Self::Texts(Wire::take(input)?),
+            Kind::Bytes => Self::Bytes(Wire::take(input)?),
+        })
+    }
+}
+
 /// A value that can be a field of a step.
 pub trait Wire<'a>: Sized {
+    /// What it is, for who reads a plan without knowing its steps.
+    const KIND: Kind;
     /// Appends the value.
     fn put(&self, sink: &mut dyn Sink);
     /// Reads the value, nothing where the input is too short or malformed.
@@ -44,6 +92,7 @@ pub trait Wire<'a>: Sized {
 macro_rules! wire_numbers {
     ($($number:ty)*) => {$(
         impl<'a> Wire<'a> for $number {
+            const KIND: Kind = Kind::Number(size_of::<$number>());
             fn put(&self, sink: &mut dyn Sink) {
                 sink.put(&self.to_ne_bytes());
             }
@@ -56,6 +105,7 @@ macro_rules! wire_numbers {
 wire_numbers! { u8 u16 u32 u64 i32 }
 
 impl<'a> Wire<'a> for bool {
+    const KIND: Kind = Kind::Bool;
     fn put(&self, sink: &mut dyn Sink) {
         sink.put(&[u8::from(*self)]);
     }
@@ -76,6 +126,7 @@ impl Text<'_> {
 }
 
 impl<'a> Wire<'a> for Text<'a> {
+    const KIND: Kind = Kind::Text;
     fn put(&self, sink: &mut dyn Sink) {
         length(self.0).put(sink);
         sink.put(self.0);
@@ -101,6 +152,7 @@ impl core::fmt::Debug for Text<'_> {
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Wire<'a> for Bytes<'a> {
+    const KIND: Kind = Kind::Bytes;
     fn put(&self, sink: &mut dyn Sink) {
         length(self.0).put(sink);
         sink.put(self.0);
@@ -171,6 +223,7 @@ impl<'a> Iterator for TextsIter<'a> {
 }
 
 impl<'a> Wire<'a> for Texts<'a> {
+    const KIND: Kind = Kind::Texts;
     fn put(&self, sink: &mut dyn Sink) {
         u32::try_from(self.len()).unwrap_or(u32::MAX).put(sink);
         self.iter().for_each(|text| text.put(sink));

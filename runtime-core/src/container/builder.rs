@@ -185,6 +185,17 @@ impl ContainerBuilder {
 /// The steps of a container's first process, as people read them: one a line, by its [`Display`](fmt::Display).
 pub struct Plan(Program);
 
+impl Plan {
+    /// The steps as programs read them, one JSON object a line: its `number`, the `place` in config.json that asks for it,
+    /// the `step`'s name, and its `fields`. Names and fields belong to this version of the library.
+    pub fn to_json_lines(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.0.write_json(&mut text);
+        text
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

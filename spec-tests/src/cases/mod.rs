@@ -1,5 +1,6 @@
 //! The cases, a file per topic.
 
+mod annotations;
 mod capabilities;
 mod cgroup_life;
 mod cgroups;
@@ -54,6 +55,7 @@ pub(crate) fn all() -> Suite {
         config::add,
         errors::add,
         features::add,
+        annotations::add,
         engines::add,
     ] {
         add(&mut suite);

@@ -78,6 +78,14 @@ impl Call {
         self
     }
 
+    /// The runtime is started by `program`, with its arguments.
+    pub(crate) fn through(mut self, program: &[&str]) -> Self {
+        let mut outer = Command::new(program[0]);
+        outer.args(&program[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        self.command = outer;
+        self
+    }
+
     /// Starts it.
     pub(crate) fn spawn(mut self) -> Verdict<Running> {
         self.command.stdout(File::create(&self.out)?).stderr(File::create(&self.err)?);

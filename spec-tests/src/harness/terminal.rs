@@ -50,7 +50,8 @@ impl ConsoleSocket {
 
 /// The master end of a container's terminal.
 pub(crate) struct Terminal {
-    master: OwnedFd,
+    /// Its descriptor.
+    pub(crate) master: OwnedFd,
     /// The message that came with it.
     pub(crate) bytes: Vec<u8>,
 }

@@ -154,7 +154,14 @@ pub(crate) const SPEC: &[Flag] = &[
     switch("rootless", "for a user without privileges"),
 ];
 
-pub(crate) const PLAN: &[Flag] = &[BUNDLE, CONFIG, NO_PIVOT, NO_NEW_KEYRING, PRESERVE_FDS];
+pub(crate) const PLAN: &[Flag] = &[
+    BUNDLE,
+    CONFIG,
+    switch("json", "one JSON object a step, for a program to read"),
+    NO_PIVOT,
+    NO_NEW_KEYRING,
+    PRESERVE_FDS,
+];
 
 const IMAGE_PATH: Flag = option("image-path", "DIR", "where the image is");
 const WORK_PATH: Flag = option("work-path", "DIR", "where criu's logs and working files go");

@@ -189,7 +189,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         .examples(&[("corten spec --bundle /srv/web", "write /srv/web/config.json")]),
     Command::plain("plan", Group::Prepare, "show what `run` would do for this bundle, without doing it")
         .words("[ID]", 0, 1)
-        .flags(flags::PLAN),
+        .flags(flags::PLAN)
+        .examples(&[("corten plan --bundle /srv/web", "each step, and the property that asks for it")]),
     Command::plain("check", Group::Prepare, "what this host can do for containers, and what it lacks"),
     Command::plain("help", Group::Prepare, "help about a command").words("[COMMAND]", 0, 1),
 ];
