@@ -32,7 +32,8 @@ pub struct ContainerBuilder {
     pub(super) root: PathBuf,
     pub(super) bundle: PathBuf,
     pub(super) config: Option<PathBuf>,
-    pub(super) spec: Option<Spec>,
+    /// Already encoded, for the state directory: a program that gives no configuration does not carry the encoder.
+    pub(super) spec: Option<(Spec, serde_json::Result<Vec<u8>>)>,
     pub(super) console: Console,
     pub(super) stdio: Option<[OwnedFd; 3]>,
     pub(super) preserve_fds: u32,
@@ -89,7 +90,8 @@ impl ContainerBuilder {
     /// A configuration in memory; no file is read. Relative paths in it are relative to the bundle.
     #[must_use]
     pub fn spec(mut self, spec: Spec) -> Self {
-        self.spec = Some(spec);
+        let text = serde_json::to_vec(&spec);
+        self.spec = Some((spec, text));
         self
     }
 

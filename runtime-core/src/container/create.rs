@@ -118,11 +118,10 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
         Error::new(ErrorKind::NotFound, message).with_source(error)
     })?;
     let (spec, text) = match builder.spec.take() {
-        Some(spec) => {
+        Some((spec, text)) => {
             let encode =
                 |error| Error::new(ErrorKind::InvalidConfig, "encode the configuration").with_source(error);
-            let text = serde_json::to_vec(&spec).map_err(encode)?;
-            (spec, text)
+            (spec, text.map_err(encode)?)
         }
         None => {
             let file = builder.config.clone().unwrap_or_else(|| bundle.join("config.json"));
