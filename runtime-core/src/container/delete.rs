@@ -4,6 +4,7 @@ use super::{Container, Status, kill, record::Record, status, store::Store};
 use crate::{
     Error, ErrorKind, Result,
     hooks::{self, Kind},
+    resctrl::Group,
     sys::{pidfd, wait},
 };
 use std::{os::fd::AsFd, path::Path, time::Duration};
@@ -53,6 +54,7 @@ pub(super) fn delete_forced(root: &Path, id: &str) -> Result<()> {
 fn remove(store: &Store, record: &Record) -> Result<()> {
     stop(record)?;
     record.cgroup.delete()?;
+    record.intel_rdt.as_ref().map_or(Ok(()), Group::delete)?;
     let state = record.state(status::of(store, record)?);
     if let Ok(bytes) = serde_json::to_vec(&state) {
         hooks::run_all(Kind::Poststop, record.hooks.as_ref(), &bytes);
