@@ -19,7 +19,7 @@ use crate::{
         sequence::{self, First, Request},
         user_namespace,
     },
-    namespace::{Namespaces, devices, id_maps::IdMaps},
+    namespace::{Namespaces, devices, flag, id_maps::IdMaps},
     plan::Program,
     process::{home, oom, rlimits},
     resctrl::Group,
@@ -30,7 +30,7 @@ use corten_init::{message::Phase, step::Slot};
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
-    unistd::getuid,
+    unistd::{geteuid, getuid},
 };
 use oci_spec::runtime::{Hooks, Process, Spec};
 use std::{
@@ -178,6 +178,7 @@ fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
         annotations: checked.spec.annotations().clone().unwrap_or_default(),
         process: None,
         namespaces: checked.namespaces.own(),
+        new_namespaces: checked.namespaces.new,
         cgroup: checked.cgroup.clone(),
         intel_rdt: checked.intel_rdt.clone(),
         hooks: checked.spec.hooks().clone().filter(later),
@@ -333,7 +334,7 @@ impl Making {
             cgroup: born_inside.as_ref().map(AsFd::as_fd),
             relay,
         };
-        let mut birth = Birth::begin(program, &clone)?;
+        let mut birth = Birth::begin(program, &clone).map_err(|error| unprivileged(error, &self.record))?;
         let mut attend = Attend {
             builder,
             spec: &spec,
@@ -448,6 +449,17 @@ struct Attend<'a> {
     hooks: Option<Inside>,
     await_cgroup: bool,
     born_inside: bool,
+}
+
+/// An ordinary user is told what is missing.
+fn unprivileged(error: Error, record: &Record) -> Error {
+    let without = record.namespaces & flag::USER == 0 && !geteuid().is_root();
+    match (error.kind(), without) {
+        (ErrorKind::Permission, true) => {
+            error.context("linux.namespaces: without privileges a container needs a user namespace")
+        }
+        _ => error,
+    }
 }
 
 /// The streams that the process gets: the caller's own where none are given.

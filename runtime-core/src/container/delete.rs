@@ -1,6 +1,6 @@
 //! Delete: runtime.md, "Lifecycle" steps 11 to 13.
 
-use super::{Container, Status, kill, record::Record, status, store::Store};
+use super::{Container, Status, kill, members, record::Record, status, store::Store};
 use crate::{
     Error, ErrorKind, Result,
     hooks::{self, Kind},
@@ -65,6 +65,7 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
 /// Kills the first process, which ends its pid namespace, and all that is in the cgroup.
 fn stop(record: &Record) -> Result<()> {
     if let Some(process) = record.process.filter(super::record::ProcessId::is_alive) {
+        let others = members::without_cgroup(record);
         let fd = pidfd::open(process.pid);
         let _ = kill::signal_process(process, libc::SIGKILL);
         let _ = record.cgroup.is_frozen().map(|frozen| frozen.then(|| record.cgroup.thaw()));
@@ -75,6 +76,9 @@ fn stop(record: &Record) -> Result<()> {
             let message = format!("container {}: process {} does not die", record.id, process.pid);
             return Err(Error::new(ErrorKind::Timeout, message));
         }
+        others.into_iter().for_each(|process| {
+            let _ = kill::signal_process(process, libc::SIGKILL); // it may have ended with the first one
+        });
     }
     Ok(record.cgroup.kill_all(libc::SIGKILL)?)
 }

@@ -106,6 +106,9 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) 
                 "sysfs" if rootfs.in_user_namespace() && rootfs.own & flag::NETWORK == 0 => {
                     plan_host_tree(rootfs, &entry, program, "/sys")?;
                 }
+                "mqueue" if rootfs.in_user_namespace() && rootfs.own & flag::IPC == 0 => {
+                    plan_host_tree(rootfs, &entry, program, "/dev/mqueue")?;
+                }
                 "" => return Err(entry.error(ErrorKind::InvalidConfig, "type: must be set")),
                 _ => plan_filesystem(rootfs, &entry, program)?,
             }
@@ -211,12 +214,13 @@ fn plan_clone(
     idmap::plan(rootfs, entry, program, slot);
 }
 
-/// The host's tree where the kernel lets a user namespace mount no new one: it owns no pid, or no network, namespace.
+/// The host's tree where the kernel lets a user namespace mount no new one: it owns no pid, network or ipc namespace.
 fn plan_host_tree(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program, path: &str) -> Result<()> {
     let slot = program.slot()?;
     program.step(entry.place, &Step::Clone { slot, path: text(path), recursive: true, no_follow: true });
     if entry.options.set != 0 {
-        program.step(entry.place, &attributes(slot, false, entry.options.set, 0, 0));
+        // All of it: the cgroup file systems beneath /sys are mounts of their own (CVE-2023-25809).
+        program.step(entry.place, &attributes(slot, true, entry.options.set, 0, 0));
     }
     plan_attach(rootfs, entry, program, slot, 2);
     program.step(entry.place, &Step::Release { slot });
