@@ -180,7 +180,7 @@ mod tests {
             Self(dir)
         }
 
-        fn group(&self, rdt: Value) -> (Group, Spec) {
+        fn group(&self, rdt: &Value) -> (Group, Spec) {
             let spec: Spec =
                 serde_json::from_value(json!({"ociVersion": "1.3.0", "linux": {"intelRdt": rdt}})).unwrap();
             let rdt = spec.linux().as_ref().unwrap().intel_rdt().clone().unwrap();
@@ -202,7 +202,7 @@ mod tests {
     fn a_group_of_the_containers_own_is_made_and_removed() {
         let made = Made::new("own");
         let rdt = json!({"l3CacheSchema": "L3:0=f\nMB:0=10", "memBwSchema": "MB:0=20;1=70"});
-        let (group, spec) = made.group(rdt);
+        let (group, spec) = made.group(&rdt);
         group.create(&spec).unwrap();
         assert_eq!(made.read("c1/schemata"), "L3:0=f\nMB:0=20;1=70\n");
         group.attach(42).unwrap();
@@ -220,7 +220,7 @@ mod tests {
     fn a_class_that_is_there_must_have_the_schemata_and_stays() {
         let made = Made::new("shared");
         let (group, spec) =
-            made.group(json!({"closID": "shared", "schemata": ["L3:1=1F;0=7f0"], "enableMonitoring": true}));
+            made.group(&json!({"closID": "shared", "schemata": ["L3:1=1F;0=7f0"], "enableMonitoring": true}));
         group.create(&spec).unwrap();
         group.attach(7).unwrap();
         assert_eq!(made.read("shared/tasks"), "7");
@@ -229,7 +229,7 @@ mod tests {
         group.delete().unwrap();
         assert!(made.0.join("shared").exists() && !made.0.join("shared/mon_groups/c1").exists());
 
-        let (other, spec) = made.group(json!({"closID": "shared", "schemata": ["L3:0=7ff"]}));
+        let (other, spec) = made.group(&json!({"closID": "shared", "schemata": ["L3:0=7ff"]}));
         let error = other.create(&spec).unwrap_err().report();
         assert!(
             error.starts_with("linux.intelRdt: the group ") && error.ends_with("has not \"L3:0=7ff\""),
@@ -241,7 +241,7 @@ mod tests {
     fn what_resctrl_says_is_told_and_nothing_is_left() {
         let made = Made::new("said");
         fs::write(made.0.join("info/last_cmd_status"), "no free CLOSIDs\n").unwrap();
-        let (group, spec) = made.group(json!({"closID": "new", "enableMonitoring": true}));
+        let (group, spec) = made.group(&json!({"closID": "new", "enableMonitoring": true}));
         let error = group.create(&spec).unwrap_err().report();
         assert!(error.contains("enableMonitoring") && !made.0.join("new").exists(), "{error}");
         let error = group.attach(1).unwrap_err().report();
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn the_root_is_a_class_too() {
         let made = Made::new("root");
-        let (group, _) = made.group(json!({"closID": "/"}));
+        let (group, _) = made.group(&json!({"closID": "/"}));
         assert_eq!((&group.dir, group.own, &group.monitor), (&made.0, false, &None));
     }
 

@@ -115,7 +115,7 @@ impl Socket {
 
 /// An error of 0 says that all went well.
 fn answer(body: &[u8]) -> Result<(), Errno> {
-    match number(body, 0).map(|code| code.cast_signed()) {
+    match number(body, 0).map(u32::cast_signed) {
         Some(0) => Ok(()),
         Some(code) => Err(Errno::from_raw(code.saturating_neg())),
         None => Err(Errno::EBADMSG),

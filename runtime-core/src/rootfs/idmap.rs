@@ -124,9 +124,9 @@ pub(super) fn plan(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    fn spec(mount: serde_json::Value, maps: serde_json::Value) -> Spec {
+    fn spec(mount: &Value, maps: &Value) -> Spec {
         let linux = json!({"uidMappings": maps, "gidMappings": maps});
         serde_json::from_value(json!({"ociVersion": "1.3.0", "mounts": [mount], "linux": linux})).unwrap()
     }
@@ -135,7 +135,7 @@ mod tests {
         maps.iter().map(|map| (map.container_id(), map.host_id(), map.size())).collect()
     }
 
-    fn found(mount: serde_json::Value, maps: serde_json::Value, new: u32) -> Vec<(u32, u32, u32)> {
+    fn found(mount: &Value, maps: &Value, new: u32) -> Vec<(u32, u32, u32)> {
         let list = wanted(&spec(mount, maps), new).unwrap();
         numbers(list[0].maps.as_ref().unwrap().uids())
     }
@@ -144,31 +144,33 @@ mod tests {
     fn the_options_ranges_come_before_the_mounts_and_those_before_the_containers() {
         let own = json!([{"containerID": 0, "hostID": 100, "size": 5}]);
         let container = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
-        let mount = |option: &str, own: serde_json::Value| {
-            json!({"destination": "/a", "source": "/b",
-            "options": ["bind", option], "uidMappings": own, "gidMappings": own})
+        let mount = |option: &str, own: &Value| {
+            json!({"destination": "/a", "source": "/b", "options": ["bind", option],
+                   "uidMappings": own, "gidMappings": own})
         };
-        let option = "idmap=uids=0-7-1#3-@;gids=0-7-1";
-        assert!(wanted(&spec(mount(option, own.clone()), container.clone()), flag::USER).unwrap().is_empty());
-        let option = "idmap=uids=0-7-1;gids=0-7-1";
-        assert_eq!(found(mount(option, own.clone()), container.clone(), flag::USER), [(0, 7, 1)]);
-        assert_eq!(found(mount("idmap", own.clone()), container.clone(), flag::USER), [(0, 100, 5)]);
+        let found = |option: &str, own: &Value| found(&mount(option, own), &container, flag::USER);
+        assert_eq!(found("idmap=uids=0-7-1;gids=0-7-1", &own), [(0, 7, 1)]);
+        assert_eq!(found("idmap", &own), [(0, 100, 5)]);
         // Mappings without the option are a mapping too.
-        assert_eq!(found(mount("bind", own), container.clone(), flag::USER), [(0, 100, 5)]);
-        assert_eq!(found(mount("ridmap", json!([])), container.clone(), flag::USER), [(0, 1000, 10)]);
-        let joined = wanted(&spec(mount("idmap", json!([])), container), 0).unwrap();
+        assert_eq!(found("bind", &own), [(0, 100, 5)]);
+        assert_eq!(found("ridmap", &json!([])), [(0, 1000, 10)]);
+        let joined = wanted(&spec(&mount("idmap", &json!([])), &container), 0).unwrap();
         assert!(joined[0].maps.is_none());
+        // What is wrong with an option is told when the mount is planned.
+        let wrong = mount("idmap=uids=0-7-@;gids=0-7-1", &own);
+        assert!(wanted(&spec(&wrong, &container), flag::USER).unwrap().is_empty());
     }
 
     #[test]
     fn a_relative_range_is_where_the_container_has_the_ids() {
-        let container = json!([{"containerID": 0, "hostID": 0, "size": 1}, {"containerID": 1, "hostID": 2, "size": 1000}]);
+        let first = json!({"containerID": 0, "hostID": 0, "size": 1});
+        let container = json!([first, {"containerID": 1, "hostID": 2, "size": 1000}]);
         let mount = |range: &str| {
             json!({"destination": "/a", "source": "/b",
-            "options": ["bind", format!("idmap=uids={range};gids=0-0-1")]})
+                   "options": ["bind", format!("idmap=uids={range};gids=0-0-1")]})
         };
-        assert_eq!(found(mount("@1-3-10"), container.clone(), flag::USER), [(1, 4, 10)]);
-        let error = wanted(&spec(mount("@0-5000-1"), container), flag::USER).err().unwrap();
+        assert_eq!(found(&mount("@1-3-10"), &container, flag::USER), [(1, 4, 10)]);
+        let error = wanted(&spec(&mount("@0-5000-1"), &container), flag::USER).err().unwrap();
         assert!(error.report().contains("mounts[0].options: idmap range 0-5000-1"), "{}", error.report());
     }
 }
