@@ -17,12 +17,6 @@ use oci_spec::runtime::{
 /// The oldest and the newest version of the OCI Runtime Specification that configurations may be written for.
 pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
 
-/// `idmap` and `ridmap` mounts, mounts[].uidMappings.
-const IDMAP: bool = false;
-/// linux.netDevices.
-const NET_DEVICES: bool = false;
-/// linux.intelRdt: at all, its `schemata`, its `enableMonitoring`.
-const INTEL_RDT: [bool; 3] = [false; 3];
 /// The systemd cgroup manager.
 const SYSTEMD: bool = false;
 /// SCMP_ACT_NOTIFY.
@@ -52,9 +46,7 @@ pub fn features() -> Features {
 }
 
 fn mount_options() -> Vec<String> {
-    let mut names = texts(&options::NAMES);
-    names.retain(|name| IDMAP || !matches!(name.as_str(), "idmap" | "ridmap"));
-    names
+    texts(&options::NAMES)
 }
 
 fn linux() -> LinuxFeature {
@@ -69,17 +61,16 @@ fn linux() -> LinuxFeature {
     let mut selinux = Selinux::default();
     selinux.set_enabled(Some(true));
     let mut rdt = IntelRdt::default();
-    let [enabled, schemata, monitoring] = INTEL_RDT.map(Some);
-    rdt.set_enabled(enabled).set_schemata(schemata).set_monitoring(monitoring);
+    rdt.set_enabled(Some(true)).set_schemata(Some(true)).set_monitoring(Some(true));
     let mut policy = MemoryPolicy::default();
     policy.set_modes(Some(scheduling::MODES.iter().map(ToString::to_string).collect()));
     policy.set_flags(Some(scheduling::MODE_FLAGS.iter().map(|(flag, _)| flag.to_string()).collect()));
     let mut idmap = IDMap::default();
-    idmap.set_enabled(Some(IDMAP));
+    idmap.set_enabled(Some(true));
     let mut extensions = MountExtensions::default();
     extensions.set_idmap(Some(idmap));
     let mut devices = NetDevices::default();
-    devices.set_enabled(Some(NET_DEVICES));
+    devices.set_enabled(Some(true));
     linux
         .set_apparmor(Some(apparmor))
         .set_selinux(Some(selinux))

@@ -29,6 +29,7 @@ mod init;
 mod namespace;
 mod plan;
 mod process;
+mod resctrl;
 mod rootfs;
 pub mod seccomp;
 mod signal;

@@ -487,6 +487,24 @@ steps! {
         /// Kept by execve of a file that has them too.
         inheritable: u64,
     }
+    /// mount(2) of a new file system onto `target`, which is made if it is missing: for options that fsconfig(2) has no room
+    /// for. The mount is in `slot` then.
+    70 MountOnto {
+        /// Where the mount is kept.
+        slot: Slot,
+        /// The file system's type.
+        kind: Text<'a>,
+        /// Its source, as /proc/self/mountinfo will show it.
+        source: Text<'a>,
+        /// Its options, separated by commas.
+        data: Text<'a>,
+        /// MS_* of the file system.
+        flags: u64,
+        /// A path of the container.
+        target: Text<'a>,
+        /// The root of the tree of the container's files.
+        root: Slot,
+    }
     /// Gives the still detached tmpfs in `slot` the mode of the directory that it will cover, if there is one.
     58 InheritMode {
         /// The tmpfs.

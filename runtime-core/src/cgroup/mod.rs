@@ -413,7 +413,11 @@ impl Cgroup {
         if let (Some(tree), Claim::Planned | Claim::Refused) = (self.trees.first(), self.claim) {
             return Err(Error::NotFound { path: tree.dir() });
         }
-        self.freezer().ok_or_else(|| Error::unsupported("cgroup", "this host has no cgroup freezer"))
+        let why = match self.trees.as_slice() {
+            [] => "the container has no cgroup",
+            _ => "this host has no cgroup freezer",
+        };
+        self.freezer().ok_or_else(|| Error::unsupported("cgroup", why))
     }
 
     /// The hierarchy whose list of processes counts.

@@ -17,18 +17,20 @@ use crate::{
     init::{
         Birth, Clone, Event,
         sequence::{self, First, Request},
+        user_namespace,
     },
-    namespace::{Namespaces, id_maps::IdMaps},
+    namespace::{Namespaces, devices, flag, id_maps::IdMaps},
     plan::Program,
     process::{home, oom, rlimits},
-    rootfs,
+    resctrl::Group,
+    rootfs::{self, idmap},
     seccomp::{self, Filter},
 };
-use corten_init::message::Phase;
+use corten_init::{message::Phase, step::Slot};
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
-    unistd::getuid,
+    unistd::{geteuid, getuid},
 };
 use oci_spec::runtime::{Hooks, Process, Spec};
 use std::{
@@ -58,6 +60,7 @@ struct Checked {
     bundle: PathBuf,
     rootfs: PathBuf,
     cgroup: Cgroup,
+    intel_rdt: Option<Group>,
     namespaces: Namespaces,
     filter: Option<Filter>,
     /// The configuration's text, to be kept.
@@ -81,6 +84,9 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let checked = check(&mut builder)?;
     let mut program = Program::new();
     let hooks = Inside::new(checked.spec.hooks().as_ref(), &Output::default(), &mut program)?;
+    // No process is made only to show what would be done.
+    let stand_in = |_: &IdMaps| procfs::handle();
+    let id_mapped = id_mapped(&checked.spec, &checked.namespaces, &mut program, stand_in)?;
     let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
@@ -103,6 +109,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         namespaces: checked.namespaces,
         view: &view,
         root_change: builder.root_change,
+        id_mapped: &id_mapped,
         hooks: hooks.as_ref(),
         host_environment: &environment,
         listener: None,
@@ -130,7 +137,6 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
         }
     };
     config::validate(&spec)?;
-    unsupported::check(&spec)?;
     let rootfs = rootfs::path(&spec, &bundle)?;
     let linux = spec.linux().as_ref();
     let profile = linux.and_then(|linux| linux.seccomp().as_ref());
@@ -142,10 +148,11 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     if let Some(resources) = linux.and_then(|linux| linux.resources().as_ref()) {
         cgroup.check(resources)?;
     }
+    let intel_rdt = Group::of(&spec, &builder.id)?;
     let namespaces = Namespaces::open(&spec)?;
     let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
     let process = spec.process().clone().ok_or_else(missing)?;
-    Ok(Checked { spec, process, bundle, rootfs, cgroup, namespaces, filter, text })
+    Ok(Checked { spec, process, bundle, rootfs, cgroup, intel_rdt, namespaces, filter, text })
 }
 
 pub(super) fn seccomp_options(spec: &Spec) -> seccomp::Options {
@@ -168,7 +175,9 @@ fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
         annotations: checked.spec.annotations().clone().unwrap_or_default(),
         process: None,
         namespaces: checked.namespaces.own(),
+        new_namespaces: checked.namespaces.new,
         cgroup: checked.cgroup.clone(),
+        intel_rdt: checked.intel_rdt.clone(),
         hooks: checked.spec.hooks().clone().filter(later),
     }
 }
@@ -178,6 +187,35 @@ fn variables(given: &[String], process: &Process, rootfs: &Path) -> Result<Vec<S
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let root = open(rootfs, flags, Mode::empty()).map_err(|errno| Error::io("root.path: open", errno))?;
     Ok(given.iter().cloned().chain(home::variable(process, root)).collect())
+}
+
+/// The user namespaces that id-mapped mounts need, handed over: one for each distinct mapping, made by `make`.
+fn id_mapped(
+    spec: &Spec,
+    namespaces: &Namespaces,
+    program: &mut Program,
+    make: impl Fn(&IdMaps) -> Result<OwnedFd>,
+) -> Result<Vec<idmap::Ready>> {
+    let mut made: Vec<(Option<IdMaps>, Slot)> = Vec::new();
+    let mut ready = Vec::new();
+    for idmap::Wanted { mount, maps } in idmap::wanted(spec, namespaces.new)? {
+        let slot = match made.iter().find(|(known, _)| *known == maps) {
+            Some((_, slot)) => *slot,
+            None => {
+                let file = match (&maps, namespaces.joined_user()) {
+                    (Some(maps), _) => make(maps),
+                    (None, Some(file)) => file.try_clone().map_err(|error| Error::io("dup", error)),
+                    (None, None) => Err(Error::new(ErrorKind::InvalidConfig, "needs id mappings")),
+                };
+                let slot = program
+                    .hand_over(file.map_err(|error| error.context(format!("mounts[{mount}]: idmap")))?);
+                made.push((maps, slot));
+                slot
+            }
+        };
+        ready.push(idmap::Ready { mount, slot });
+    }
+    Ok(ready)
 }
 
 fn host_environment() -> Vec<OsString> {
@@ -202,7 +240,8 @@ impl Drop for Making {
     fn drop(&mut self) {
         let Some(store) = self.store.take() else { return };
         let _ = self.record.cgroup.kill_all(libc::SIGKILL);
-        for result in [self.record.cgroup.delete().map_err(Error::from), store.remove()] {
+        let group = self.record.intel_rdt.as_ref().map_or(Ok(()), Group::delete);
+        for result in [self.record.cgroup.delete().map_err(Error::from), group, store.remove()] {
             if let Err(error) = result {
                 log::warn!("clean up after a failed create: {}", error.report());
             }
@@ -227,6 +266,13 @@ impl Making {
         self.store()?.write_config(&checked.text)?;
         let Checked { spec, process, bundle, namespaces, filter, .. } = checked;
         self.record.cgroup.create()?;
+        if let Some(group) = &self.record.intel_rdt
+            && let Err(error) = group.create(&spec)
+        {
+            // It is not ours, or has been removed again.
+            self.record.intel_rdt = None;
+            return Err(error);
+        }
         self.store()?.write(&self.record)?;
         let resources = spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
         self.record.cgroup.apply(&resources)?;
@@ -247,6 +293,7 @@ impl Making {
             }
             Until::Running => None,
         };
+        let id_mapped = id_mapped(&spec, &namespaces, &mut program, user_namespace::make)?;
         let variables = variables(&builder.environment, &process, &self.record.rootfs)?;
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
@@ -272,6 +319,7 @@ impl Making {
             namespaces,
             view: &view,
             root_change: builder.root_change,
+            id_mapped: &id_mapped,
             hooks: hooks.as_ref(),
             host_environment: &environment,
             listener,
@@ -284,7 +332,7 @@ impl Making {
             cgroup: born_inside.as_ref().map(AsFd::as_fd),
             relay,
         };
-        let mut birth = Birth::begin(program, &clone)?;
+        let mut birth = Birth::begin(program, &clone).map_err(|error| unprivileged(error, &self.record))?;
         let mut attend = Attend {
             builder,
             spec: &spec,
@@ -321,6 +369,7 @@ impl Making {
                     birth.answer(Phase::IdMaps)?;
                 }
                 Event::Reached(Phase::Mounted) => {
+                    devices::move_all(attend.spec, birth.pid())?;
                     self.run_hooks(attend, birth.pid())?;
                     birth.answer(Phase::Mounted)?;
                 }
@@ -350,6 +399,7 @@ impl Making {
             true => self.record.cgroup.attach_born(pid)?,
             false => self.record.cgroup.attach(pid)?,
         }
+        self.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
         oom::apply(attend.process.oom_score_adj(), pid)?;
         if attend.await_cgroup { birth.answer(Phase::Cgroup) } else { Ok(()) }
     }
@@ -400,6 +450,17 @@ struct Attend<'a> {
     hook_output: Output,
     await_cgroup: bool,
     born_inside: bool,
+}
+
+/// An ordinary user is told what is missing.
+fn unprivileged(error: Error, record: &Record) -> Error {
+    let without = record.namespaces & flag::USER == 0 && !geteuid().is_root();
+    match (error.kind(), without) {
+        (ErrorKind::Permission, true) => {
+            error.context("linux.namespaces: without privileges a container needs a user namespace")
+        }
+        _ => error,
+    }
 }
 
 /// The streams that the process gets: the caller's own where none are given.

@@ -1,9 +1,10 @@
 //! Delete: runtime.md, "Lifecycle" steps 11 to 13.
 
-use super::{Container, Status, kill, record::Record, status, store::Store};
+use super::{Container, Status, kill, members, record::Record, status, store::Store};
 use crate::{
     Error, ErrorKind, Result,
     hooks::{self, Kind, Output},
+    resctrl::Group,
     sys::{pidfd, wait},
 };
 use std::{os::fd::AsFd, path::Path, time::Duration};
@@ -53,6 +54,7 @@ pub(super) fn delete_forced(root: &Path, id: &str) -> Result<()> {
 fn remove(store: &Store, record: &Record) -> Result<()> {
     stop(record)?;
     record.cgroup.delete()?;
+    record.intel_rdt.as_ref().map_or(Ok(()), Group::delete)?;
     let state = record.state(status::of(store, record)?);
     if !Kind::Poststop.of(record.hooks.as_ref()).is_empty()
         && let Ok(bytes) = serde_json::to_vec(&state)
@@ -69,6 +71,7 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
 /// Kills the first process, which ends its pid namespace, and all that is in the cgroup.
 fn stop(record: &Record) -> Result<()> {
     if let Some(process) = record.process.filter(super::record::ProcessId::is_alive) {
+        let others = members::without_cgroup(record);
         let fd = pidfd::open(process.pid);
         let _ = kill::signal_process(process, libc::SIGKILL);
         let _ = record.cgroup.is_frozen().map(|frozen| frozen.then(|| record.cgroup.thaw()));
@@ -79,6 +82,9 @@ fn stop(record: &Record) -> Result<()> {
             let message = format!("container {}: process {} does not die", record.id, process.pid);
             return Err(Error::new(ErrorKind::Timeout, message));
         }
+        others.into_iter().for_each(|process| {
+            let _ = kill::signal_process(process, libc::SIGKILL); // it may have ended with the first one
+        });
     }
     Ok(record.cgroup.kill_all(libc::SIGKILL)?)
 }

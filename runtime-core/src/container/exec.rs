@@ -284,6 +284,7 @@ impl Attend<'_> {
             ([], false) => cgroup.attach(pid)?,
             (subs, _) => cgroup.attach_subs(pid, subs)?,
         }
+        self.container.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
         oom::apply(self.process.oom_score_adj(), pid)?;
         birth.answer(Phase::Cgroup)
     }

@@ -1,6 +1,6 @@
 //! Kill: runtime.md, "Kill".
 
-use super::{Container, Status, record::ProcessId};
+use super::{Container, Status, members, record::ProcessId};
 use crate::{Error, ErrorKind, Result, Signal, namespace::flag, sys::pidfd};
 use std::{io, os::fd::AsFd};
 
@@ -28,6 +28,9 @@ pub(super) fn kill(container: &Container, signal: Signal) -> Result<()> {
 
 /// Sends `signal` to all processes of the cgroup.
 pub(super) fn kill_all(container: &Container, signal: Signal) -> Result<()> {
+    members::without_cgroup(&container.record).into_iter().for_each(|process| {
+        let _ = signal_process(process, signal.as_raw()); // it may have ended meanwhile
+    });
     Ok(container.record.cgroup.kill_all(signal.as_raw())?)
 }
 

@@ -8,6 +8,7 @@ mod delete;
 mod exec;
 mod exit;
 mod kill;
+mod members;
 mod record;
 mod start;
 mod status;
@@ -208,7 +209,9 @@ impl Container {
     /// # Errors
     /// The cgroup cannot be read.
     pub fn pids(&self) -> Result<Vec<i32>> {
-        Ok(self.record.cgroup.pids()?)
+        let mut pids = self.record.cgroup.pids()?;
+        pids.extend(members::without_cgroup(&self.record).iter().map(|process| process.pid));
+        Ok(pids)
     }
 
     /// Changes limits; what `resources` leaves out stays as it is.

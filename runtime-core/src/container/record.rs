@@ -4,6 +4,7 @@ use super::{State, Status};
 use crate::{
     cgroup::Cgroup,
     fs::{passwd, procfs},
+    resctrl::Group,
 };
 use oci_spec::runtime::Hooks;
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,12 @@ pub(super) struct Record {
     pub(super) process: Option<ProcessId>,
     /// CLONE_NEW* flags of the namespaces that are the container's own.
     pub(super) namespaces: u32,
+    /// The same of those that were made for it and not joined.
+    #[serde(default)]
+    pub(super) new_namespaces: u32,
     pub(super) cgroup: Cgroup,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) intel_rdt: Option<Group>,
     /// Hooks that are yet to be run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) hooks: Option<Hooks>,

@@ -4,6 +4,7 @@
 pub(crate) mod report;
 pub(crate) mod sequence;
 mod sync;
+pub(crate) mod user_namespace;
 
 pub(crate) use sync::Sync;
 

@@ -4,7 +4,7 @@ use crate::{
     Result, annotations,
     cgroup::View,
     hooks::{Inside, Kind},
-    namespace::{Joined, Namespaces, flag, id_maps::IdMaps, names, sysctl, time},
+    namespace::{Joined, Namespaces, devices, flag, id_maps::IdMaps, names, sysctl, time},
     plan::{Place, Program, text},
     process::{
         capabilities::Sets,
@@ -13,7 +13,7 @@ use crate::{
         rlimits, scheduling,
         user::{self, Groups},
     },
-    rootfs::{RootChange, Rootfs},
+    rootfs::{RootChange, Rootfs, idmap},
     seccomp::Filter,
 };
 use corten_init::{
@@ -55,6 +55,7 @@ pub(crate) struct First<'a> {
     pub(crate) namespaces: Namespaces,
     pub(crate) view: &'a View,
     pub(crate) root_change: RootChange,
+    pub(crate) id_mapped: &'a [idmap::Ready],
     pub(crate) hooks: Option<&'a Inside>,
     /// The host's environment, for hooks that are the host's and have none of their own.
     pub(crate) host_environment: &'a [&'a [u8]],
@@ -76,8 +77,14 @@ pub(crate) fn plan_container(
     let relay = first.namespaces.needs_relay();
     let privileged = geteuid().is_root();
     let sets = Sets::of(request.process, own & flag::USER != 0)?;
-    let mut rootfs =
-        Rootfs::new(request.spec, (first.bundle, first.rootfs), own, privileged, first.root_change, program)?;
+    let mut rootfs = Rootfs::new(
+        request.spec,
+        (first.bundle, first.rootfs),
+        own,
+        privileged,
+        (first.root_change, first.id_mapped),
+        program,
+    )?;
 
     plan_handles(&mut request, program)?;
     rootfs.plan_early(program)?;
@@ -213,7 +220,8 @@ fn plan_hooks_before_pivot(
 ) {
     let hooks = request.spec.hooks().as_ref();
     let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
-    if any.iter().any(|kind| !kind.of(hooks).is_empty()) {
+    // The network devices are moved before any hook runs.
+    if devices::any(request.spec) || any.iter().any(|kind| !kind.of(hooks).is_empty()) {
         program.step(Place::Property("hooks"), &Step::Ask { phase: Phase::Mounted as u8 });
     }
     if let Some(inside) = inside {

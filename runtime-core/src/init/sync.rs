@@ -41,9 +41,8 @@ impl Sync {
         let mut buffer = [0_u8; size_of::<Message>() + 1];
         let length = loop {
             match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Err(Errno::EINTR) => {}
-                // The init program was killed with something of ours unread.
-                Err(Errno::ECONNRESET) => break 0,
+                // It ended with something of ours unread: told once, and before what it said last.
+                Err(Errno::EINTR | Errno::ECONNRESET) => {}
                 other => break other.map_err(|errno| Error::io("hear from the init program", errno))?,
             }
         };

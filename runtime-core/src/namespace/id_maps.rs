@@ -7,7 +7,7 @@ use oci_spec::runtime::{LinuxIdMapping, Spec};
 use std::{fs, io, process::Command};
 
 /// The mappings of a container's new user namespace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct IdMaps {
     uid: Vec<LinuxIdMapping>,
     gid: Vec<LinuxIdMapping>,
@@ -21,6 +21,21 @@ impl IdMaps {
             uid: linux.uid_mappings().clone().unwrap_or_default(),
             gid: linux.gid_mappings().clone().unwrap_or_default(),
         }
+    }
+
+    /// These mappings.
+    pub(crate) fn new(uid: Vec<LinuxIdMapping>, gid: Vec<LinuxIdMapping>) -> Self {
+        Self { uid, gid }
+    }
+
+    /// The mappings of user ids.
+    pub(crate) fn uids(&self) -> &[LinuxIdMapping] {
+        &self.uid
+    }
+
+    /// The mappings of group ids.
+    pub(crate) fn gids(&self) -> &[LinuxIdMapping] {
+        &self.gid
     }
 
     /// Writes the mappings of process `pid`, which is in its new user namespace and has none yet.

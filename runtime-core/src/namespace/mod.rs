@@ -1,7 +1,9 @@
 //! The container's namespaces: new ones and joined ones, linux.namespaces of config-linux.md.
 
+pub(crate) mod devices;
 pub(crate) mod id_maps;
 pub(crate) mod names;
+mod netlink;
 pub(crate) mod sysctl;
 pub(crate) mod time;
 
@@ -74,6 +76,11 @@ impl Namespaces {
             }
         }
         Ok(namespaces)
+    }
+
+    /// The file of a user namespace to join.
+    pub(crate) fn joined_user(&self) -> Option<&OwnedFd> {
+        self.joined.iter().find(|(flag, ..)| *flag == flag::USER).map(|(.., file)| file)
     }
 
     /// Flags of those that are joined.

@@ -3,7 +3,7 @@
 //! for RCU, 11 to 15 ms on an idle host.
 
 use super::{
-    Rootfs, attributes,
+    Rootfs, attributes, label,
     mounts::{self, Entry},
 };
 use crate::{
@@ -77,11 +77,13 @@ fn plan_legacy(
 ) -> Result<()> {
     let slot = program.slot()?;
     let read_only = entry.options.set & libc::MOUNT_ATTR_RDONLY != 0;
+    let label = label::of(rootfs, "tmpfs", &[]);
+    let options: Vec<&[u8]> = ["mode=755"].into_iter().chain(label.as_deref()).map(str::as_bytes).collect();
     let step = Step::NewFilesystem {
         slot,
         kind: text("tmpfs"),
         source: text("tmpfs"),
-        options: Texts::Given(&[b"mode=755"]),
+        options: Texts::Given(&options),
         attributes: entry.options.set & !libc::MOUNT_ATTR_RDONLY,
     };
     program.step(entry.place, &step);

@@ -1,6 +1,6 @@
 //! `linux.maskedPaths` and `linux.readonlyPaths`, config-linux.md.
 
-use super::Rootfs;
+use super::{Rootfs, label};
 use crate::{
     Result,
     plan::{Place, Program, text},
@@ -43,11 +43,14 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()>
     let empty = program.slot()?;
     rootfs.slots.empty = empty;
     let place = Place::Property("linux.maskedPaths");
+    let label = label::of(rootfs, "tmpfs", &[]);
+    let options: Vec<&[u8]> =
+        ["nr_blocks=1", "nr_inodes=1"].into_iter().chain(label.as_deref()).map(str::as_bytes).collect();
     let step = Step::NewFilesystem {
         slot: empty,
         kind: text("tmpfs"),
         source: text("tmpfs"),
-        options: Texts::Given(&[b"nr_blocks=1", b"nr_inodes=1"]),
+        options: Texts::Given(&options),
         attributes: libc::MOUNT_ATTR_RDONLY,
     };
     program.step(place, &step);

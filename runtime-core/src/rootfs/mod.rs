@@ -4,6 +4,9 @@
 mod cgroup_mount;
 mod devices;
 mod hidden;
+pub(crate) mod idmap;
+mod label;
+mod long_options;
 mod mounts;
 pub(crate) mod options;
 
@@ -48,7 +51,11 @@ pub(crate) struct Rootfs<'a> {
     take_early: bool,
     change: RootChange,
     slots: Slots,
+    /// User namespaces for id-mapped mounts.
+    id_mapped: &'a [idmap::Ready],
     early: early::Early,
+    /// The option that labels new file systems.
+    label: Option<String>,
     /// Mounts that become read-only when all is in place: their slot and place.
     read_only_at_last: Vec<(Place, Slot)>,
 }
@@ -85,7 +92,7 @@ impl<'a> Rootfs<'a> {
         (bundle, path): (&'a Path, &'a Path),
         own: u32,
         privileged: bool,
-        change: RootChange,
+        (change, id_mapped): (RootChange, &'a [idmap::Ready]),
         program: &mut Program,
     ) -> Result<Self> {
         if own & flag::MOUNT == 0 {
@@ -94,7 +101,20 @@ impl<'a> Rootfs<'a> {
         let slots = Slots { root: program.slot()?, null: NO_SLOT, empty: NO_SLOT };
         let take_early = privileged && own & flag::USER != 0;
         let early = early::Early::default();
-        Ok(Self { spec, bundle, path, own, take_early, change, slots, early, read_only_at_last: Vec::new() })
+        let read_only_at_last = Vec::new();
+        Ok(Self {
+            spec,
+            bundle,
+            path,
+            own,
+            take_early,
+            change,
+            slots,
+            id_mapped,
+            early,
+            label: label::option(spec),
+            read_only_at_last,
+        })
     }
 
     /// The slot of the root's descriptor.

@@ -1,7 +1,8 @@
 //! `mounts`, config.md "Mounts".
 
 use super::{
-    Rootfs, attributes, cgroup_mount,
+    Rootfs, attributes, cgroup_mount, idmap, label,
+    long_options::{self, Way},
     options::{self, MountOptions},
 };
 use crate::{
@@ -53,7 +54,7 @@ impl<'a> Entry<'a> {
         self.mount.typ().as_deref().unwrap_or_default()
     }
 
-    fn error(&self, kind: ErrorKind, why: &str) -> Error {
+    pub(super) fn error(&self, kind: ErrorKind, why: &str) -> Error {
         Error::new(kind, format!("{}: {why}", self.place.describe(None)))
     }
 
@@ -77,7 +78,7 @@ pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Resu
         let Some(bind) = entry.options.bind.filter(|_| !entry.options.remount) else { continue };
         let slot = program.slot()?;
         let source = entry.source(rootfs.bundle)?;
-        plan_clone(&entry, program, slot, &source, bind.recursive);
+        plan_clone(rootfs, &entry, program, slot, &source, bind.recursive);
         // In the host's namespace the clone shares with the host; in the container's it must only receive.
         if rootfs.propagation()?.is_none_or(|flags| flags & super::ms::SHARED == 0) {
             program.step(entry.place, &attributes(slot, true, 0, 0, super::ms::SLAVE));
@@ -92,9 +93,6 @@ pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Resu
 /// Plans all mounts in their order.
 pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) -> Result<()> {
     for entry in entries(rootfs)? {
-        if entry.options.idmap.is_some() || entry.mount.uid_mappings().is_some() {
-            return Err(entry.error(ErrorKind::Unsupported, "id-mapped mounts are not supported yet"));
-        }
         if entry.options.remount {
             plan_remount(rootfs, &entry, program);
         } else if entry.options.bind.is_some() {
@@ -107,6 +105,9 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) 
                 }
                 "sysfs" if rootfs.in_user_namespace() && rootfs.own & flag::NETWORK == 0 => {
                     plan_host_tree(rootfs, &entry, program, "/sys")?;
+                }
+                "mqueue" if rootfs.in_user_namespace() && rootfs.own & flag::IPC == 0 => {
+                    plan_host_tree(rootfs, &entry, program, "/dev/mqueue")?;
                 }
                 "" => return Err(entry.error(ErrorKind::InvalidConfig, "type: must be set")),
                 _ => plan_filesystem(rootfs, &entry, program)?,
@@ -122,7 +123,6 @@ pub(super) fn plan_filesystem(
     entry: &Entry<'_>,
     program: &mut Program,
 ) -> Result<()> {
-    let slot = program.slot()?;
     let kind = entry.kind();
     let of_kernel = KERNEL_FILESYSTEMS.contains(&kind);
     // What other mounts or devices will be made upon becomes read-only when they are there.
@@ -134,9 +134,17 @@ pub(super) fn plan_filesystem(
         Some(value) => format!("{key}={value}"),
         None => key.clone(),
     });
-    let texts: Vec<String> = flags.map(|flag| (*flag).to_owned()).chain(data).collect();
-    let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    let label = label::of(rootfs, kind, &entry.options.data);
+    let texts: Vec<String> = flags.map(|flag| (*flag).to_owned()).chain(data).chain(label).collect();
     let source = entry.mount.source().as_deref().unwrap_or(Path::new(kind));
+    let texts = match long_options::choose(entry, kind, source, texts)? {
+        Way::Each(texts) => texts,
+        Way::Together(data) => {
+            return long_options::plan_together(rootfs, entry, program, (kind, source), &data);
+        }
+    };
+    let texts: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+    let slot = program.slot()?;
     let step = Step::NewFilesystem {
         slot,
         kind: text(kind),
@@ -177,7 +185,7 @@ fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> R
         Some(slot) => slot,
         None => {
             let slot = program.slot()?;
-            plan_clone(entry, program, slot, &source, recursive);
+            plan_clone(rootfs, entry, program, slot, &source, recursive);
             slot
         }
     };
@@ -193,17 +201,26 @@ fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> R
     Ok(())
 }
 
-fn plan_clone(entry: &Entry<'_>, program: &mut Program, slot: Slot, source: &Path, recursive: bool) {
+fn plan_clone(
+    rootfs: &Rootfs<'_>,
+    entry: &Entry<'_>,
+    program: &mut Program,
+    slot: Slot,
+    source: &Path,
+    recursive: bool,
+) {
     let no_follow = entry.options.src_nofollow;
     program.step(entry.place, &Step::Clone { slot, path: path_text(source), recursive, no_follow });
+    idmap::plan(rootfs, entry, program, slot);
 }
 
-/// The host's tree where the kernel lets a user namespace mount no new one: it owns no pid, or no network, namespace.
+/// The host's tree where the kernel lets a user namespace mount no new one: it owns no pid, network or ipc namespace.
 fn plan_host_tree(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program, path: &str) -> Result<()> {
     let slot = program.slot()?;
     program.step(entry.place, &Step::Clone { slot, path: text(path), recursive: true, no_follow: true });
     if entry.options.set != 0 {
-        program.step(entry.place, &attributes(slot, false, entry.options.set, 0, 0));
+        // All of it: the cgroup file systems beneath /sys are mounts of their own (CVE-2023-25809).
+        program.step(entry.place, &attributes(slot, true, entry.options.set, 0, 0));
     }
     plan_attach(rootfs, entry, program, slot, 2);
     program.step(entry.place, &Step::Release { slot });

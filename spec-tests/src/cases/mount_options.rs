@@ -162,6 +162,9 @@ pub(super) fn add(suite: &mut Suite) {
             move |t| idmap(t, option),
         );
     }
+    for (name, layers) in [("layers-longer-than-255-bytes", 8), ("layers-longer-than-a-page", 60)] {
+        g.must(name, "Linux mount options: file system specific", move |t| overlay(t, layers));
+    }
     g.must("uid-mappings-alone-are-not-ignored", "mounts.uidMappings: an error if not supported", |t| {
         idmap(t, "bind")
     });
@@ -235,6 +238,27 @@ fn recursive(t: &Test, option: &str, want: &str) -> Verdict {
         shows(&r, "/data", want)?;
     }
     shows(&r, "/data/below", want)
+}
+
+/// So many layers, each with a path of some 100 bytes and a file of its own.
+fn overlay(t: &Test, layers: usize) -> Verdict {
+    let mut b = t.bundle()?;
+    let mut lower = Vec::new();
+    for layer in 0..layers {
+        let path = t.dir().join(format!("{layer:0>90}"));
+        fs::create_dir(&path)?;
+        fs::write(path.join(layer.to_string()), "")?;
+        lower.push(path.to_string_lossy().into_owned());
+    }
+    let option = format!("lowerdir={}", lower.join(":"));
+    let last = format!("stat:/layers/{}", layers - 1);
+    b.mount("/layers", "overlay", "overlay", &[&option, "nosuid"])
+        .probe("stat:/layers/0")
+        .probe(last.as_str());
+    let r = t.report(&b)?;
+    r.probe("stat:/layers/0")?;
+    r.probe(&last)?;
+    shows(&r, "/layers", "nosuid")
 }
 
 /// Files of id 5 on the host are of id 105 in the mount.

@@ -56,6 +56,18 @@ pub(super) fn add(suite: &mut Suite) {
         check_eq!(std::fs::metadata(b.inside("/tmp/new"))?.uid(), HOST, "owner of the new file on the host");
         Ok(())
     });
+    g.may("idmap-takes-the-containers-mappings", "Linux mount options: idmap", |t| {
+        let mut b = bundle(t)?;
+        let source = t.dir().join("volume");
+        std::fs::create_dir(&source)?;
+        std::fs::write(source.join("file"), "")?;
+        std::os::unix::fs::chown(source.join("file"), Some(5), Some(6))?;
+        b.mount("/data", "none", &source.to_string_lossy(), &["bind", "idmap"]).probe("stat:/data/file");
+        let r = t.report(&b)?;
+        let stat = r.probe("stat:/data/file")?;
+        check_eq!((&stat["uid"], &stat["gid"]), (&json!(5), &json!(6)), "the owner of the file");
+        Ok(())
+    });
     g.should("ownership-of-the-image-is-not-changed", "uidMappings: the runtime SHOULD NOT chown", |t| {
         let b = bundle(t)?;
         b.file("/etc/file", "")?;

@@ -65,6 +65,10 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
         Step::NewFilesystem { slot, kind, source, options, attributes } => {
             mounts::new_filesystem(state, slot, kind, source, options, attributes)
         }
+        Step::MountOnto { slot, kind, source, data, flags, target, root } => {
+            let what = mounts::Classic { kind, source, data, flags };
+            mounts::mount_onto(state, slot, &what, target, root)
+        }
         Step::Clone { slot, path, recursive, no_follow } => {
             let mount = sys::clone_tree(sys::AT_FDCWD, path.into(), recursive, no_follow)?;
             state.fill(slot, mount);

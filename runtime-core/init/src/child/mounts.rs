@@ -93,6 +93,41 @@ fn configure(context: i32, source: Text, options: Texts) -> Res<()> {
     sys::fsconfig_create(context)
 }
 
+/// What mount(2) is told.
+pub(super) struct Classic<'a> {
+    pub(super) kind: Text<'a>,
+    pub(super) source: Text<'a>,
+    pub(super) data: Text<'a>,
+    pub(super) flags: u64,
+}
+
+/// mount(2) onto `target`. It takes a path and no descriptor: that of the target's descriptor in the verified procfs, relative
+/// to its handle, so that nothing can stand in the way.
+pub(super) fn mount_onto(state: &mut State, slot: Slot, what: &Classic, target: Text, root: Slot) -> Res<()> {
+    let place = paths::open_or_make(state.fd(root), target, Strictness::Follow, Missing::Directory)?;
+    let here = sys::openat(sys::AT_FDCWD, CStr::new(b".\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
+    let mut path = *b"self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
+    write_number(&mut path[8..19], place.raw().unsigned_abs());
+    sys::fchdir(state.fd(state.procfs))?;
+    let (kind, source) = (what.kind.into(), what.source.into());
+    let mounted = sys::mount(source, CStr::new(&path), kind, what.flags, what.data.into());
+    sys::fchdir(here.raw())?;
+    mounted?;
+    let mount = paths::open(state.fd(root), target.into(), Strictness::Follow)?;
+    state.fill(slot, mount);
+    Ok(())
+}
+
+/// `number` in digits at the start of `place`.
+fn write_number(place: &mut [u8], number: u32) {
+    let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let mut rest = number;
+    for digit in place[..digits].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+}
+
 /// mount_setattr(2) of the mount in `slot`.
 pub(super) fn attributes(
     state: &State,

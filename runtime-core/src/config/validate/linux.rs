@@ -157,8 +157,13 @@ fn net_devices(
         let at = at.key(name);
         values::device_name(faults, &at, name);
         let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
+        // `eth%d`: the kernel puts a number there that is free.
+        let template = inside.strip_suffix("%d").map(|start| format!("{start}0"));
         if inside != name {
-            values::device_name(faults, &at.name("name"), inside);
+            values::device_name(faults, &at.name("name"), template.as_deref().unwrap_or(inside));
+        }
+        if template.is_some() {
+            continue;
         }
         if let Some(other) = seen.insert(inside, name) {
             faults.add(&at.name("name"), format_args!("must not be that of {} too", Quoted(other)));

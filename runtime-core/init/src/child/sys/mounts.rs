@@ -12,6 +12,12 @@ pub fn mount_propagation(path: CStr, flags: u64) -> Res<()> {
     call(nr::MOUNT, [0, path.pointer(), 0, flags, 0, 0]).map(drop)
 }
 
+pub fn mount(source: CStr, target: CStr, kind: CStr, flags: u64, data: CStr) -> Res<()> {
+    let flags = usize::try_from(flags).unwrap_or(0);
+    let (source, target, kind) = (source.pointer(), target.pointer(), kind.pointer());
+    call(nr::MOUNT, [source, target, kind, flags, data.pointer(), 0]).map(drop)
+}
+
 pub fn mount_move_here_to_root() -> Res<()> {
     const MS_MOVE: usize = 8192;
     call(nr::MOUNT, [c".".as_ptr() as usize, c"/".as_ptr() as usize, 0, MS_MOVE, 0, 0]).map(drop)
