@@ -69,7 +69,7 @@ gives 1 box --runc-binary "$RUNTIME" -- nothing-of-the-kind
 has "$said" 'executable file not found'
 
 #case run-terminal
-eq "$(pty ctr run --rm -t --snapshotter overlayfs --runc-binary "$RUNTIME" docker.io/test/box:1 "$NAME" sh -c 'test -t 0 && tty')" /dev/pts/0
+eq "$(pty ctr run --rm -t --snapshotter overlayfs --cgroup "$PARENT/$NAME" --runc-binary "$RUNTIME" docker.io/test/box:1 "$NAME" sh -c 'test -t 0 && tty')" /dev/pts/0
 
 #case life
 sleeper --runc-binary "$RUNTIME"
@@ -145,8 +145,8 @@ eq "$(ctr run --rm --rootfs --runc-binary "$RUNTIME" --cgroup "$PARENT/$NAME" "$
 #case config
 mkdir root
 tar -C root -xf "$IMAGE"
-runc spec
-sed -i -e 's/"terminal": true/"terminal": false/' -e 's/"sh"/"echo", "hello"/' -e "s,\"rootfs\",\"$WORK/root\"," config.json
+"$RUNTIME" spec
+sed -i -e "s|\"linux\": {|&\"cgroupsPath\": \"$PARENT/$NAME\",|" -e 's/"terminal": true/"terminal": false/' -e 's/"sh"/"echo", "hello"/' -e "s|\"rootfs\"|\"$WORK/root\"|" config.json
 eq "$(ctr run --rm --config config.json --runc-binary "$RUNTIME" "$NAME")" hello
 
 #case network

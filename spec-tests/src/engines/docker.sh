@@ -1,17 +1,8 @@
 #begin
-mkdir -p "$BASE/exec" "$BASE/data"
-args=(--data-root "$BASE/data" --exec-root "$BASE/exec" -H "$DOCKER_HOST" -p "$BASE/pid" --bip 172.31.77.1/24
-    --add-runtime "tried=$RUNTIME" --default-runtime tried --cgroup-parent "$PARENT" --storage-driver overlay2 --userland-proxy=true)
-# shellcheck disable=SC2086
-setsid dockerd "${args[@]}" ${DAEMON_OPTIONS:-} >"$BASE/dockerd.log" 2>&1 &
-soon docker version || { tail -n 3 "$BASE/dockerd.log" >&2; exit 1; }
-docker image inspect box >/dev/null 2>&1 ||
-    docker import -c 'ENV PATH=/bin' -c 'CMD ["sh"]' "$IMAGE" box >/dev/null
+start_docker
 
 #end
-docker ps -aq | xargs -r docker rm -f >/dev/null 2>&1 || true
-kill "$(cat "$BASE/pid")"
-soon sh -c '! kill -0 "$(cat "$BASE/pid")"'
+stop_docker
 
 #case run
 eq "$(docker run --rm box echo hello)" hello

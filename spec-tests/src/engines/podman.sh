@@ -10,8 +10,7 @@ export -f box
 again() { soon bash -c "$1"; }
 
 #begin
-export -p >/dev/null
-podman import -c 'ENV PATH=/bin' -c 'CMD ["sh"]' "$IMAGE" localhost/box >/dev/null 2>&1 || { podman import "$IMAGE" localhost/box; exit 1; }
+podman import -q -c 'ENV PATH=/bin' -c 'CMD ["sh"]' "$IMAGE" localhost/box >/dev/null
 
 #end
 podman ps -aq | xargs -r -I{} bash -c 'podman rm -f -t 0 {}' >/dev/null 2>&1 || true
