@@ -1,14 +1,15 @@
 //! The command line.
 
 use crate::{
-    cases,
+    cases, engines,
     harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
 };
 use lexopt::{Arg, Parser, ValueExt};
-use std::{error::Error, thread};
+use std::{error::Error, path::PathBuf, thread};
 
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
+spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -19,6 +20,8 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --output FILE          write the report there, and the text form on standard output
   --jobs N               how many cases at a time (default: the processors)
   --retries N            try a case that failed N times more, for a loaded machine (default: 0)
+  --engine NAME          only containerd, docker, docker-userns, podman or podman-rootless; may be repeated
+  --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -30,6 +33,8 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut verb: Option<String> = None;
     let mut columns = Vec::new();
     let mut list = false;
+    let mut only = Vec::new();
+    let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
         filter: Vec::new(),
@@ -49,6 +54,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
             Arg::Long("list") => list = true,
+            Arg::Long("engine") => only.push(parser.value()?.string()?),
+            Arg::Long("reference") => {
+                reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none")
+            }
             Arg::Long("cgroup") => options.cgroups = cgroups(&parser.value()?.string()?)?,
             Arg::Long("format") => {
                 let name = parser.value()?.string()?;
@@ -67,6 +76,12 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         print!("{}", table(&columns)?);
         return Ok(true);
     }
+    if verb.as_deref() == Some("engines") {
+        let v2 = options.cgroups == Some(Cgroups::V2);
+        let Options { runtime, filter, jobs, .. } = options;
+        let options = engines::Options { runtime, reference, engines: only, filter, jobs: jobs + 1, v2 };
+        return tell_engines(&options, list);
+    }
     if verb.as_deref() != Some("conformance") {
         return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());
     }
@@ -81,6 +96,17 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         return Err("--runtime PATH is needed".into());
     }
     Ok(conformance(&suite, &options)?)
+}
+
+fn tell_engines(options: &engines::Options, list: bool) -> Result<bool, Box<dyn Error>> {
+    if list {
+        engines::names(options).iter().for_each(|name| println!("{name}"));
+        return Ok(true);
+    }
+    if options.runtime.as_os_str().is_empty() {
+        return Err("--runtime PATH is needed".into());
+    }
+    Ok(engines::engines(options)?)
 }
 
 fn cgroups(name: &str) -> Result<Option<Cgroups>, String> {

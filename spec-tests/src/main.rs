@@ -5,6 +5,7 @@
 
 mod cases;
 mod command_line;
+mod engines;
 mod harness;
 mod payload;
 
@@ -19,6 +20,13 @@ fn main() -> ExitCode {
     match rest.split_first() {
         Some((verb, rest)) if verb == "payload" => payload::main(rest),
         Some((verb, [order])) if verb == "worker" => harness::worker(&cases::all(), order),
+        Some((verb, [order])) if verb == "engines-worker" => match engines::worker(order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("spec-tests: {error}");
+                ExitCode::FAILURE
+            }
+        },
         _ => match command_line::main() {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,

@@ -212,7 +212,10 @@ impl Cgroup {
     fn can_spare(&self, tree: &Tree, error: &Error) -> bool {
         let Error::Io { source, .. } = error else { return false };
         let denied = matches!(source.raw_os_error(), Some(libc::EACCES | libc::EPERM | libc::EROFS));
-        denied && (self.lenient || (tree.unified && self.trees.len() > 1) || resources::in_user_namespace())
+        denied
+            && (self.lenient
+                || (tree.unified && self.trees.len() > 1)
+                || crate::sys::process::in_user_namespace())
     }
 
     /// A descriptor of the unified tree's directory for clone3's `CLONE_INTO_CGROUP`, clone(2), where there is one. After

@@ -165,7 +165,9 @@ impl Cgroup {
             devices::apply_v1(&dir, &policy, fresh && tree.fresh())
         };
         match done {
-            Err(Error::Io { source, doing }) if in_user_namespace() && is_refusal(&source) => {
+            Err(Error::Io { source, doing })
+                if crate::sys::process::in_user_namespace() && is_refusal(&source) =>
+            {
                 // Only the host's root may: there the mount options of what the container sees do the same.
                 log::debug!("{doing}: {source}");
                 Ok(())
@@ -218,10 +220,4 @@ fn explain(error: Error, tree: &Tree, controller: &str) -> Error {
 
 fn is_refusal(error: &std::io::Error) -> bool {
     [Errno::EPERM, Errno::EACCES].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
-}
-
-/// Whether this process is in a user namespace other than the host's, user_namespaces(7).
-pub(super) fn in_user_namespace() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().collect::<Vec<_>>() != ["0", "0", "4294967295"]
 }

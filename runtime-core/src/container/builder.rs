@@ -4,7 +4,9 @@ use super::{
     Console, Container,
     create::{self, Until},
 };
-use crate::{Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange};
+use crate::{
+    Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange, sys::process::in_user_namespace,
+};
 use nix::unistd::geteuid;
 use oci_spec::runtime::Spec;
 use std::{
@@ -211,8 +213,10 @@ impl fmt::Debug for Plan {
 }
 
 /// Where the states of containers are kept if nothing else is said: /run/corten for root, `$XDG_RUNTIME_DIR/corten` for
-/// other users.
+/// other users, and for one who is root only in a user namespace, as beneath rootless Podman; `$USER` tells.
 pub fn default_root() -> PathBuf {
-    let own = (!geteuid().is_root()).then(|| env::var_os("XDG_RUNTIME_DIR")).flatten();
+    let other_user = || env::var_os("USER").is_none_or(|name| name != "root");
+    let honored = |_: &_| !geteuid().is_root() || other_user() && in_user_namespace();
+    let own = env::var_os("XDG_RUNTIME_DIR").filter(honored);
     own.map_or(PathBuf::from("/run/corten"), |dir| Path::new(&dir).join("corten"))
 }

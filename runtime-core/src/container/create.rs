@@ -343,7 +343,8 @@ impl Making {
             await_cgroup,
             born_inside: born_inside.is_some(),
         };
-        let mut ready = self.attend(&mut attend, &mut birth, relay);
+        let mut ready =
+            self.attend(&mut attend, &mut birth, relay).map_err(|error| birth.explain(error, Some(&spec)));
         if until == Until::Running {
             ready = ready.and_then(|()| start::await_execution(&mut birth, &spec));
         }

@@ -206,7 +206,8 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     let mut birth = Birth::begin(program, &clone)?;
     let attend =
         Attend { container, builder: &builder, process: &process, born_inside: born_inside.is_some() };
-    attend.attend(&mut birth, &spec, relay)?;
+    let ready = attend.attend(&mut birth, &spec, relay);
+    ready.map_err(|error| birth.explain(error, Some(&spec)))?;
     let terminal = ends.receive()?;
     start::await_execution(&mut birth, &spec)?;
     let (pid, child) = birth.finish()?;

@@ -129,6 +129,13 @@ impl Birth {
         }
     }
 
+    /// What the init program said before it ended, if `error` only tells that it is gone: no such process, say.
+    pub(crate) fn explain(&self, error: Error, spec: Option<&Spec>) -> Error {
+        let mut said = std::iter::from_fn(|| self.sync.poll());
+        let failed = said.find(|message| message.kind() == Some(Kind::Failed));
+        failed.map_or(error, |message| report::planned(&message, &self.program, spec))
+    }
+
     /// Says that what `phase` stands for is done.
     pub(crate) fn answer(&self, phase: Phase) -> Result<()> {
         self.sync.answer(phase)

@@ -38,10 +38,19 @@ impl Sync {
 
     /// The next message; nothing if the socket is closed.
     pub(crate) fn receive(&self) -> Result<Option<Message>> {
+        self.receive_with(MsgFlags::empty())
+    }
+
+    /// The next message if it is there already.
+    pub(crate) fn poll(&self) -> Option<Message> {
+        self.receive_with(MsgFlags::MSG_DONTWAIT).unwrap_or_default()
+    }
+
+    fn receive_with(&self, flags: MsgFlags) -> Result<Option<Message>> {
         let mut buffer = [0_u8; size_of::<Message>() + 1];
         let length = loop {
-            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                // It ended with something of ours unread: told once, and before what it said last.
+            match recv(self.socket.as_raw_fd(), &mut buffer, flags) {
+                // The init program is gone with something of ours unread. That is told once, before what it said at last.
                 Err(Errno::EINTR | Errno::ECONNRESET) => {}
                 other => break other.map_err(|errno| Error::io("hear from the init program", errno))?,
             }
@@ -65,5 +74,24 @@ impl Sync {
             Ok(_) | Err(Errno::EPIPE | Errno::ECONNRESET) => Ok(()),
             Err(errno) => Err(Error::io("answer the init program", errno)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use corten_init::message::Kind;
+
+    #[test]
+    fn last_words_are_heard_though_an_answer_was_never_read() {
+        let (ours, theirs) = Sync::pair().unwrap();
+        assert!(ours.poll().is_none());
+        ours.answer(Phase::Cgroup).unwrap();
+        let failed = Message::new(Kind::Failed).to_bytes();
+        send(theirs.as_raw_fd(), &failed, MsgFlags::empty()).unwrap();
+        drop(theirs);
+        assert_eq!(ours.receive().unwrap().and_then(|message| message.kind()), Some(Kind::Failed));
+        assert!(ours.receive().unwrap().is_none());
+        assert!(ours.poll().is_none());
     }
 }

@@ -4,6 +4,7 @@ use super::Rootfs;
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program, path_text, text},
+    sys::process::in_user_namespace,
 };
 use corten_init::step::Step;
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
@@ -27,8 +28,10 @@ const LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd/0", "/dev/stdin"),
     ("/proc/self/fd/1", "/dev/stdout"),
     ("/proc/self/fd/2", "/dev/stderr"),
-    ("/proc/kcore", "/dev/core"),
+    (KCORE, "/dev/core"),
 ];
+
+const KCORE: &str = "/proc/kcore";
 
 /// A user namespace may make no devices: clones of the host's, taken while the host's privilege is there.
 pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
@@ -50,14 +53,17 @@ pub(super) fn plan(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
     if !wanted(rootfs) {
         return Ok(());
     }
-    if rootfs.in_user_namespace() {
+    // Nor may a rootless engine's user namespace, which the container has in common with it.
+    if rootfs.in_user_namespace() || in_user_namespace() {
         plan_bound(rootfs, program)?;
     } else {
         plan_nodes(rootfs, program)?;
     }
     let root = rootfs.slots.root;
     let place = Place::Property(DEFAULTS_PLACE);
-    for (points_to, target) in LINKS {
+    // Not every kernel has it.
+    let there = |points_to| points_to != KCORE || Path::new(KCORE).exists();
+    for (points_to, target) in LINKS.into_iter().filter(|(points_to, _)| there(*points_to)) {
         let step = Step::Symlink { root, points_to: text(points_to), target: text(target), replace: false };
         program.step(place, &step);
     }

@@ -1,4 +1,4 @@
-//! The caller's own capabilities, capabilities(7), and other processes' limits, prlimit(2).
+//! The caller's own capabilities, capabilities(7), and user namespace, and other processes' limits, prlimit(2).
 
 use std::io;
 
@@ -28,4 +28,10 @@ pub(crate) fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> io::Re
         libc::syscall(libc::SYS_prlimit64, pid, resource, &raw const limit, std::ptr::null::<u8>())
     };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether the caller is in a user namespace other than the host's, user_namespaces(7): a rootless engine's, or a container's.
+pub(crate) fn in_user_namespace() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }

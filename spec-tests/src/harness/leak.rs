@@ -107,7 +107,7 @@ fn cgroups(test: &Test) -> Vec<PathBuf> {
 }
 
 /// Removes a cgroup and those below it, ending what is in them.
-pub(super) fn remove_cgroup(path: &Path) {
+pub(crate) fn remove_cgroup(path: &Path) {
     for entry in fs::read_dir(path).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove_cgroup(&entry.path());

@@ -63,7 +63,7 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
 }
 
 /// A name without a slash is looked for in PATH, as a shell does.
-fn in_path(name: &Path) -> PathBuf {
+pub(crate) fn in_path(name: &Path) -> PathBuf {
     let dirs = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&dirs).map(|dir| dir.join(name)).find(|path| path.is_file());
     if name.components().count() == 1 && !name.is_file() {
