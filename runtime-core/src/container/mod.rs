@@ -8,6 +8,7 @@ mod delete;
 mod exec;
 mod exit;
 mod kill;
+mod notify;
 mod record;
 mod start;
 mod status;

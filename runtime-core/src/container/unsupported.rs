@@ -1,6 +1,6 @@
 //! Properties that Corten does not carry out yet: refused by name, never passed over.
 
-use crate::{Error, ErrorKind, Result, seccomp::Filter};
+use crate::{Error, ErrorKind, Result};
 use oci_spec::runtime::Spec;
 
 /// Refuses what would be ignored.
@@ -15,14 +15,6 @@ pub(super) fn check(spec: &Spec) -> Result<()> {
     let labelled = linux.mount_label().as_deref().is_some_and(|label| !label.is_empty());
     if labelled && std::path::Path::new("/sys/fs/selinux/enforce").exists() {
         return refuse("linux.mountLabel");
-    }
-    Ok(())
-}
-
-/// Refuses a filter that needs an agent.
-pub(super) fn check_filter(filter: Option<&Filter>) -> Result<()> {
-    if filter.is_some_and(|filter| filter.listener.is_some()) {
-        return refuse("linux.seccomp.listenerPath");
     }
     Ok(())
 }

@@ -54,6 +54,8 @@ pub(crate) enum Event {
     Known,
     /// Nothing but the filter and execve follows.
     Executing,
+    /// The filter is in, its listener in [`Birth::take_listener`]; it waits for the answer to [`Phase::Listener`].
+    Listening,
     /// The socket is closed: the program runs, or the process is dead.
     Closed,
 }
@@ -64,6 +66,7 @@ pub(crate) struct Birth {
     sync: Sync,
     relay: Option<OwnedFd>,
     process: Option<(i32, OwnedFd)>,
+    listener: Option<OwnedFd>,
 }
 
 impl Birth {
@@ -92,7 +95,7 @@ impl Birth {
             true => (Some(spawned.pidfd), None),
             false => (None, Some((spawned.pid, spawned.pidfd))),
         };
-        Ok(Self { program, sync, relay, process }.with_pid(spawned.pid))
+        Ok(Self { program, sync, relay, process, listener: None }.with_pid(spawned.pid))
     }
 
     fn with_pid(mut self, pid: i32) -> Self {
@@ -111,7 +114,7 @@ impl Birth {
     /// What it reports: a step that failed, by its place in config.json.
     pub(crate) fn next(&mut self, spec: Option<&Spec>) -> Result<Event> {
         loop {
-            let Some(message) = self.sync.receive()? else { return Ok(Event::Closed) };
+            let Some((message, descriptor)) = self.sync.receive()? else { return Ok(Event::Closed) };
             match message.kind() {
                 Some(Kind::Pid) => {
                     self.adopt(&message)?;
@@ -119,6 +122,10 @@ impl Birth {
                 }
                 Some(Kind::Reached) => return phase(message.value).map(Event::Reached),
                 Some(Kind::Executing) => return Ok(Event::Executing),
+                Some(Kind::Listening) => {
+                    self.listener = descriptor;
+                    return Ok(Event::Listening);
+                }
                 Some(Kind::Failed) => return Err(report::planned(&message, &self.program, spec)),
                 Some(Kind::Warning) => {
                     log::warn!("{}", report::planned(&message, &self.program, spec).report());
@@ -126,6 +133,11 @@ impl Birth {
                 _ => return Err(Error::new(ErrorKind::Io, "the init program sent what is no message")),
             }
         }
+    }
+
+    /// The seccomp listener that came with [`Event::Listening`].
+    pub(crate) fn take_listener(&mut self) -> Option<OwnedFd> {
+        self.listener.take()
     }
 
     /// Says that what `phase` stands for is done.

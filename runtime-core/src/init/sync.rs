@@ -1,12 +1,15 @@
 //! The parent's end of the sync socket.
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, fs::socket};
 use corten_init::message::{Message, Phase};
 use nix::{
     errno::Errno,
-    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair},
 };
 use std::os::fd::{AsRawFd, OwnedFd};
+
+/// What the init program says, and the descriptor that it may pass.
+pub(crate) type Said = (Message, Option<OwnedFd>);
 
 /// A socket to the init program, and who is at its other end.
 pub(crate) struct Sync {
@@ -37,13 +40,13 @@ impl Sync {
     }
 
     /// The next message; nothing if the socket is closed.
-    pub(crate) fn receive(&self) -> Result<Option<Message>> {
+    pub(crate) fn receive(&self) -> Result<Option<Said>> {
         let mut buffer = [0_u8; size_of::<Message>() + 1];
-        let length = loop {
-            match recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+        let (length, descriptor) = loop {
+            match socket::receive(&self.socket, &mut buffer, MsgFlags::empty()) {
                 Err(Errno::EINTR) => {}
                 // The init program was killed with something of ours unread.
-                Err(Errno::ECONNRESET) => break 0,
+                Err(Errno::ECONNRESET) => break (0, None),
                 other => break other.map_err(|errno| Error::io("hear from the init program", errno))?,
             }
         };
@@ -51,7 +54,9 @@ impl Sync {
             return Ok(None);
         }
         let message = buffer.get(..length).and_then(Message::from_bytes);
-        message.map(Some).ok_or_else(|| Error::new(ErrorKind::Io, "the init program sent what is no message"))
+        message
+            .map(|message| Some((message, descriptor)))
+            .ok_or_else(|| Error::new(ErrorKind::Io, "the init program sent what is no message"))
     }
 
     /// Says that `phase` is done.
