@@ -10,8 +10,8 @@ use crate::{
     seccomp, sys,
 };
 use oci_spec::runtime::{
-    Apparmor, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, LinuxSeccompAction, MemoryPolicy,
-    MountExtensions, NetDevices, Seccomp, Selinux,
+    Apparmor, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, MemoryPolicy, MountExtensions, NetDevices,
+    Seccomp, Selinux,
 };
 
 /// The oldest and the newest version of the OCI Runtime Specification that configurations may be written for.
@@ -19,8 +19,6 @@ pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
 
 /// The systemd cgroup manager.
 const SYSTEMD: bool = false;
-/// SCMP_ACT_NOTIFY.
-const SECCOMP_NOTIFY: bool = false;
 
 /// The document of features.md, as `corten features` prints it. It touches nothing of the host but for one question:
 /// which seccomp flags the kernel takes.
@@ -94,7 +92,6 @@ fn cgroup() -> Cgroup {
 
 fn seccomp() -> Seccomp {
     let actions = seccomp::ACTIONS.iter().filter_map(|name| name.parse().ok());
-    let actions = actions.filter(|action| SECCOMP_NOTIFY || *action != LinuxSeccompAction::ScmpActNotify);
     let flags = |wanted: &dyn Fn(u32) -> bool| -> Vec<String> {
         let wanted = seccomp::FLAGS.iter().filter(|(_, flag)| wanted(*flag));
         wanted.map(|(name, _)| (*name).to_owned()).collect()

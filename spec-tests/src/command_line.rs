@@ -56,7 +56,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("list") => list = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
             Arg::Long("reference") => {
-                reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none")
+                reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none");
             }
             Arg::Long("cgroup") => options.cgroups = cgroups(&parser.value()?.string()?)?,
             Arg::Long("format") => {

@@ -82,6 +82,20 @@ pub unsafe extern "C" fn clone_on_stack(
     );
 }
 
+/// Ends the process by a signal, without a system call.
+pub fn trap() -> ! {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the instruction raises an exception and does nothing else.
+    unsafe {
+        asm!("ud2", options(noreturn, nomem, nostack));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        asm!("udf #0", options(noreturn, nomem, nostack));
+    }
+}
+
 /// Defines `_start`, which calls `$main(stack)` with the kernel's initial stack: argc, argv, a null, the environment.
 #[macro_export]
 macro_rules! entry {
@@ -126,6 +140,7 @@ numbers! {
     SENDMSG 46 211
     RECVMSG 47 212
     EXECVE 59 221
+    EXIT 60 93
     FCNTL 72 25
     GETCWD 79 17
     CHDIR 80 49
@@ -166,6 +181,7 @@ numbers! {
     PPOLL 271 73
     UNSHARE 272 97
     ACCEPT4 288 242
+    EVENTFD2 290 19
     DUP3 292 24
     PRLIMIT64 302 261
     SETNS 308 268

@@ -15,6 +15,9 @@ pub enum Kind {
     Failed = 4,
     /// Something did not work that does not matter enough to fail.
     Warning = 5,
+    /// The filter is in: the descriptor beside this message is its listener's. As [`Kind::Executing`] otherwise; it waits for
+    /// [`Phase::Listener`].
+    Listening = 6,
 }
 
 /// Where the two wait for each other.
@@ -31,6 +34,8 @@ pub enum Phase {
     Limits = 4,
     /// All is ready but the start; the parent puts the process on record before it lives on its own.
     Created = 5,
+    /// The seccomp agent has the listener.
+    Listener = 6,
 }
 
 /// A packet of the init program.
@@ -75,8 +80,10 @@ impl Message {
 
     /// What the message means, nothing if it is not ours.
     pub fn kind(&self) -> Option<Kind> {
-        use Kind::{Executing, Failed, Pid, Reached, Warning};
-        [Reached, Pid, Executing, Failed, Warning].into_iter().find(|kind| *kind as u32 == self.kind)
+        use Kind::{Executing, Failed, Listening, Pid, Reached, Warning};
+        [Reached, Pid, Executing, Failed, Warning, Listening]
+            .into_iter()
+            .find(|kind| *kind as u32 == self.kind)
     }
 
     /// The message as it goes over the socket.

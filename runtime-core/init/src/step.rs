@@ -514,4 +514,14 @@ steps! {
         /// The root of the tree of the container's files.
         root: Slot,
     }
+    /// seccomp(2) of a filter with a listener, which the parent gets before the process goes on. It stands for
+    /// [`Step::Announce`] too.
+    59 Listen {
+        /// SECCOMP_FILTER_FLAG_*, SECCOMP_FILTER_FLAG_NEW_LISTENER among them.
+        flags: u32,
+        /// Instructions of 8 bytes.
+        program: Bytes<'a>,
+        /// Whether the filter lets read(2) pass, to wait by it.
+        reads: bool,
+    }
 }

@@ -3,10 +3,10 @@
 use super::{
     Container, ContainerBuilder, Status,
     console::{self, Ends},
+    notify,
     record::{ProcessId, Record},
     start,
     store::{Lock, Store},
-    unsupported,
 };
 use crate::{
     Error, ErrorKind, Result, annotations,
@@ -74,6 +74,7 @@ pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Cont
     let checked = check(&mut builder)?;
     let ends = Ends::open(&builder.console, checked.process.terminal() == Some(true))?;
     let record = record(&builder, &checked);
+    notify::check(&record, checked.filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let (store, lock) = Store::create(&builder.root, &builder.id)?;
     let mut making = Making { store: Some(store), record, lock };
     making.make(&builder, checked, ends, until)
@@ -140,8 +141,7 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     let rootfs = rootfs::path(&spec, &bundle)?;
     let linux = spec.linux().as_ref();
     let profile = linux.and_then(|linux| linux.seccomp().as_ref());
-    let filter = profile.map(|profile| seccomp::compile(profile, &seccomp_options(&spec))).transpose()?;
-    unsupported::check_filter(filter.as_ref())?;
+    let filter = profile.map(|profile| seccomp::compile(profile, &notify::options(&spec))).transpose()?;
     let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
     let path = path.filter(|path| !path.as_os_str().is_empty());
     let cgroup = Cgroup::new(builder.cgroup_manager, path, &builder.id)?;
@@ -153,13 +153,6 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
     let process = spec.process().clone().ok_or_else(missing)?;
     Ok(Checked { spec, process, bundle, rootfs, cgroup, intel_rdt, namespaces, filter, text })
-}
-
-pub(super) fn seccomp_options(spec: &Spec) -> seccomp::Options {
-    seccomp::Options {
-        fail_unknown_syscall: annotations::fails_unknown_syscalls(spec),
-        receiver: annotations::find(spec, annotations::SECCOMP_RECEIVER).map(PathBuf::from),
-    }
 }
 
 fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
@@ -346,7 +339,8 @@ impl Making {
         let mut ready =
             self.attend(&mut attend, &mut birth, relay).map_err(|error| birth.explain(error, Some(&spec)));
         if until == Until::Running {
-            ready = ready.and_then(|()| start::await_execution(&mut birth, &spec));
+            ready =
+                ready.and_then(|()| start::await_execution(&mut birth, &spec, &self.record, Status::Created));
         }
         ready.map_err(|error| match &mut attend.hooks {
             Some(inside) => inside.explain(error),
@@ -382,7 +376,7 @@ impl Making {
                     self.put_on_record(attend.builder, attend.spec, birth.pid())?;
                     return birth.answer(Phase::Created);
                 }
-                Event::Reached(Phase::Cgroup) | Event::Executing => {}
+                Event::Reached(_) | Event::Executing | Event::Listening => {}
                 Event::Closed => {
                     return Err(Error::new(
                         ErrorKind::Io,

@@ -3,7 +3,7 @@
 use super::{
     Console, Container, ExitStatus, Status,
     console::{self, Ends},
-    create, exit, start,
+    create, exit, notify, start,
 };
 use crate::{
     Error, ErrorKind, Result, Signal, config,
@@ -172,10 +172,12 @@ impl Process {
 
 /// Starts a further process.
 pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {
-    let init = target(container, builder.ignore_paused)?;
+    let (init, status) = target(container, builder.ignore_paused)?;
     let process = std::mem::take(&mut builder.process);
     config::validate_process(&process, "process")?;
     let spec = container.spec()?;
+    let filter = filter(&spec)?;
+    notify::check(&container.record, filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let ends = Ends::open(&builder.console, process.terminal() == Some(true))?;
     let flags = container.record.namespaces;
     let born_inside = if builder.cgroups.is_empty() { container.record.cgroup.clone_into()? } else { None };
@@ -187,7 +189,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         process: &process,
         id: container.id(),
         procfs: procfs::handle()?,
-        filter: filter(&spec)?,
+        filter,
         terminal: terminal.map_err(|error| Error::io("dup", error))?,
         await_cgroup: true,
         new_keyring: true,
@@ -209,15 +211,16 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     let ready = attend.attend(&mut birth, &spec, relay);
     ready.map_err(|error| birth.explain(error, Some(&spec)))?;
     let terminal = ends.receive()?;
-    start::await_execution(&mut birth, &spec)?;
+    start::await_execution(&mut birth, &spec, &container.record, status)?;
     let (pid, child) = birth.finish()?;
     Ok(Process { pid, child, terminal })
 }
 
-/// The descriptor of the container's first process, whose namespaces are joined.
-fn target(container: &Container, ignore_paused: bool) -> Result<OwnedFd> {
+/// The descriptor of the container's first process, whose namespaces are joined, and what the container is doing.
+fn target(container: &Container, ignore_paused: bool) -> Result<(OwnedFd, Status)> {
     let gone = || Error::new(ErrorKind::InvalidState, "cannot exec in a stopped container");
-    match container.status()? {
+    let status = container.status()?;
+    match status {
         Status::Created | Status::Running => {}
         Status::Paused if ignore_paused => {}
         Status::Paused => {
@@ -229,7 +232,7 @@ fn target(container: &Container, ignore_paused: bool) -> Result<OwnedFd> {
     let process = container.record.process.ok_or_else(gone)?;
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
-    if process.is_alive() { Ok(fd) } else { Err(gone()) }
+    if process.is_alive() { Ok((fd, status)) } else { Err(gone()) }
 }
 
 /// HOME from the passwd file of the container as it is now.
@@ -243,7 +246,7 @@ fn home(container: &Container, process: &runtime::Process) -> Option<String> {
 /// The filter of the container holds for its further processes too.
 fn filter(spec: &Spec) -> Result<Option<Filter>> {
     let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
-    Ok(profile.map(|profile| seccomp::compile(profile, &create::seccomp_options(spec))).transpose()?)
+    Ok(profile.map(|profile| seccomp::compile(profile, &notify::options(spec))).transpose()?)
 }
 
 /// What the parent needs to know while it attends the birth.
@@ -270,7 +273,7 @@ impl Attend<'_> {
                     self.tell_pid(birth.pid())?;
                     return birth.answer(Phase::Created);
                 }
-                Event::Reached(_) | Event::Executing => {}
+                Event::Reached(_) | Event::Executing | Event::Listening => {}
                 Event::Closed => {
                     return Err(Error::new(ErrorKind::InvalidState, "the process ended before it was ready"));
                 }

@@ -9,11 +9,11 @@ mod exec;
 mod exit;
 mod kill;
 mod members;
+mod notify;
 mod record;
 mod start;
 mod status;
 mod store;
-mod unsupported;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
 pub use console::Console;

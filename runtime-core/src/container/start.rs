@@ -1,6 +1,6 @@
 //! Start: runtime.md, "Lifecycle" steps 7 to 9.
 
-use super::{Container, Status, record::Record, store::Store};
+use super::{Container, Status, notify, record::Record, store::Store};
 use crate::{
     Error, ErrorKind, Result,
     fs::socket,
@@ -26,7 +26,7 @@ pub(super) fn start(container: &mut Container) -> Result<()> {
         .map_err(|error| Error::io(format!("start container {}: connect to it", container.id()), error))?;
     let sync = Sync::new(socket);
     sync.send(1)?;
-    let result = execution(&sync);
+    let result = execution(&sync, container);
     match result.and_then(|()| run_poststart(&container.store, &container.record)) {
         Ok(()) => Ok(()),
         Err(error) => {
@@ -42,10 +42,17 @@ fn invalid(message: &str) -> Error {
 }
 
 /// Waits until the init program has become the container's program.
-fn execution(sync: &Sync) -> Result<()> {
+fn execution(sync: &Sync, container: &Container) -> Result<()> {
+    let record = &container.record;
     let mut announced = false;
-    while let Some(message) = sync.receive()? {
+    while let Some((message, descriptor)) = sync.receive()? {
         match message.kind() {
+            Some(message::Kind::Listening) => {
+                let pid = record.process.map_or(0, |process| process.pid);
+                notify::send(record, &container.spec()?, Status::Created, pid, descriptor)?;
+                sync.answer(message::Phase::Listener)?;
+                announced = true;
+            }
             Some(message::Kind::Executing) => announced = true,
             Some(message::Kind::Failed) => return Err(report::at_start(&message)),
             _ => {}
@@ -54,12 +61,18 @@ fn execution(sync: &Sync) -> Result<()> {
     if announced { Ok(()) } else { Err(died()) }
 }
 
-/// The same for a process of this one's making.
-pub(super) fn await_execution(birth: &mut Birth, spec: &Spec) -> Result<()> {
+/// The same for a process of this one's making, in the container of `record`, which is in the state `status`.
+pub(super) fn await_execution(birth: &mut Birth, spec: &Spec, record: &Record, status: Status) -> Result<()> {
     let mut announced = false;
     loop {
         match birth.next(Some(spec))? {
             Event::Executing => announced = true,
+            Event::Listening => {
+                let listener = birth.take_listener();
+                notify::send(record, spec, status, birth.pid(), listener)?;
+                birth.answer(message::Phase::Listener)?;
+                announced = true;
+            }
             Event::Closed if announced => return Ok(()),
             Event::Closed => return Err(died()),
             Event::Reached(_) | Event::Known => {}

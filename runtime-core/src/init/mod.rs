@@ -55,6 +55,8 @@ pub(crate) enum Event {
     Known,
     /// Nothing but the filter and execve follows.
     Executing,
+    /// The filter is in, its listener in [`Birth::take_listener`]; it waits for the answer to [`Phase::Listener`].
+    Listening,
     /// The socket is closed: the program runs, or the process is dead.
     Closed,
 }
@@ -65,6 +67,7 @@ pub(crate) struct Birth {
     sync: Sync,
     relay: Option<OwnedFd>,
     process: Option<(i32, OwnedFd)>,
+    listener: Option<OwnedFd>,
 }
 
 impl Birth {
@@ -93,7 +96,7 @@ impl Birth {
             true => (Some(spawned.pidfd), None),
             false => (None, Some((spawned.pid, spawned.pidfd))),
         };
-        Ok(Self { program, sync, relay, process }.with_pid(spawned.pid))
+        Ok(Self { program, sync, relay, process, listener: None }.with_pid(spawned.pid))
     }
 
     fn with_pid(mut self, pid: i32) -> Self {
@@ -112,7 +115,7 @@ impl Birth {
     /// What it reports: a step that failed, by its place in config.json.
     pub(crate) fn next(&mut self, spec: Option<&Spec>) -> Result<Event> {
         loop {
-            let Some(message) = self.sync.receive()? else { return Ok(Event::Closed) };
+            let Some((message, descriptor)) = self.sync.receive()? else { return Ok(Event::Closed) };
             match message.kind() {
                 Some(Kind::Pid) => {
                     self.adopt(&message)?;
@@ -120,6 +123,10 @@ impl Birth {
                 }
                 Some(Kind::Reached) => return phase(message.value).map(Event::Reached),
                 Some(Kind::Executing) => return Ok(Event::Executing),
+                Some(Kind::Listening) => {
+                    self.listener = descriptor;
+                    return Ok(Event::Listening);
+                }
                 Some(Kind::Failed) => return Err(report::planned(&message, &self.program, spec)),
                 Some(Kind::Warning) => {
                     log::warn!("{}", report::planned(&message, &self.program, spec).report());
@@ -134,6 +141,11 @@ impl Birth {
         let mut said = std::iter::from_fn(|| self.sync.poll());
         let failed = said.find(|message| message.kind() == Some(Kind::Failed));
         failed.map_or(error, |message| report::planned(&message, &self.program, spec))
+    }
+
+    /// The seccomp listener that came with [`Event::Listening`].
+    pub(crate) fn take_listener(&mut self) -> Option<OwnedFd> {
+        self.listener.take()
     }
 
     /// Says that what `phase` stands for is done.

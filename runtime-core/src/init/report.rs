@@ -121,6 +121,9 @@ fn hint(message: &Message, step: &Step<'_>) -> Option<&'static str> {
         }
         (Step::WorkingDirectory { .. }, libc::ELOOP) => Some("must not lead out of the container"),
         (Step::Rlimit { .. }, libc::EPERM) => Some("raising a hard limit needs CAP_SYS_RESOURCE"),
+        (Step::Listen { .. }, libc::EAGAIN) => {
+            Some("SCMP_ACT_NOTIFY needs a second thread for a moment, which a limit forbids")
+        }
         (Step::Terminal { .. }, libc::ENOENT | libc::EINVAL) => Some("a terminal needs a devpts at /dev/pts"),
         _ => None,
     }

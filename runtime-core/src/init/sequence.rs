@@ -287,14 +287,23 @@ fn groups(spec: &Spec, in_user_namespace: bool) -> Groups {
 
 /// The filter goes in as late as can be: nothing but execve, and without no_new_privs a capset, has to get through it.
 fn plan_execute(request: &Request<'_>, sets: &Sets, program: &mut Program) {
-    program.step(PROCESS, &Step::Announce {});
-    if let Some(filter) = &request.filter {
-        let bytes = filter.as_bytes();
-        let step = Step::Seccomp { flags: filter.flags, program: Bytes(&bytes) };
-        program.step(Place::Property("linux.seccomp"), &step);
-        if request.process.no_new_privileges() != Some(true) {
-            sets.plan_last(program);
+    let place = Place::Property("linux.seccomp");
+    match &request.filter {
+        Some(filter) if filter.listener.is_some() => {
+            // The one other thread is the listener's helper, which must stay free.
+            let together = libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+            let flags = filter.flags & !u32::try_from(together).unwrap_or_default();
+            let step = Step::Listen { flags, program: Bytes(&filter.as_bytes()), reads: filter.lets_read() };
+            program.step(place, &step);
         }
+        Some(filter) => {
+            program.step(PROCESS, &Step::Announce {});
+            program.step(place, &Step::Seccomp { flags: filter.flags, program: Bytes(&filter.as_bytes()) });
+        }
+        None => program.step(PROCESS, &Step::Announce {}),
+    }
+    if request.filter.is_some() && request.process.no_new_privileges() != Some(true) {
+        sets.plan_last(program);
     }
     Target::of(request.process, request.environment).plan_execute(program);
 }

@@ -1,12 +1,15 @@
 //! The parent's end of the sync socket.
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, fs::socket};
 use corten_init::message::{Message, Phase};
 use nix::{
     errno::Errno,
-    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair},
+    sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair},
 };
 use std::os::fd::{AsRawFd, OwnedFd};
+
+/// What the init program says, and the descriptor that it may pass.
+pub(crate) type Said = (Message, Option<OwnedFd>);
 
 /// A socket to the init program, and who is at its other end.
 pub(crate) struct Sync {
@@ -37,19 +40,19 @@ impl Sync {
     }
 
     /// The next message; nothing if the socket is closed.
-    pub(crate) fn receive(&self) -> Result<Option<Message>> {
+    pub(crate) fn receive(&self) -> Result<Option<Said>> {
         self.receive_with(MsgFlags::empty())
     }
 
     /// The next message if it is there already.
     pub(crate) fn poll(&self) -> Option<Message> {
-        self.receive_with(MsgFlags::MSG_DONTWAIT).unwrap_or_default()
+        self.receive_with(MsgFlags::MSG_DONTWAIT).unwrap_or_default().map(|(message, _)| message)
     }
 
-    fn receive_with(&self, flags: MsgFlags) -> Result<Option<Message>> {
+    fn receive_with(&self, flags: MsgFlags) -> Result<Option<Said>> {
         let mut buffer = [0_u8; size_of::<Message>() + 1];
-        let length = loop {
-            match recv(self.socket.as_raw_fd(), &mut buffer, flags) {
+        let (length, descriptor) = loop {
+            match socket::receive(&self.socket, &mut buffer, flags) {
                 // The init program is gone with something of ours unread. That is told once, before what it said at last.
                 Err(Errno::EINTR | Errno::ECONNRESET) => {}
                 other => break other.map_err(|errno| Error::io("hear from the init program", errno))?,
@@ -59,7 +62,9 @@ impl Sync {
             return Ok(None);
         }
         let message = buffer.get(..length).and_then(Message::from_bytes);
-        message.map(Some).ok_or_else(|| Error::new(ErrorKind::Io, "the init program sent what is no message"))
+        message
+            .map(|message| Some((message, descriptor)))
+            .ok_or_else(|| Error::new(ErrorKind::Io, "the init program sent what is no message"))
     }
 
     /// Says that `phase` is done.
@@ -90,7 +95,7 @@ mod tests {
         let failed = Message::new(Kind::Failed).to_bytes();
         send(theirs.as_raw_fd(), &failed, MsgFlags::empty()).unwrap();
         drop(theirs);
-        assert_eq!(ours.receive().unwrap().and_then(|message| message.kind()), Some(Kind::Failed));
+        assert_eq!(ours.receive().unwrap().and_then(|(message, _)| message.kind()), Some(Kind::Failed));
         assert!(ours.receive().unwrap().is_none());
         assert!(ours.poll().is_none());
     }

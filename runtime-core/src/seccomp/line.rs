@@ -131,15 +131,26 @@ impl Line {
         }
     }
 
+    fn verdict(&self, number: u32) -> Option<&Verdict> {
+        let span = self.spans.iter().rfind(|span| span.first <= number)?;
+        self.verdicts.get(span.verdict)
+    }
+
+    /// Whether the call `name` of `abi`, one of this line's, passes whatever its arguments.
+    pub(super) fn passes(&self, abi: Abi, name: &str) -> bool {
+        let number = tables::find(name).and_then(|call| call.number(abi)).map(|number| number + base(abi));
+        let verdict = number.and_then(|number| self.verdict(number));
+        matches!(verdict, Some(Verdict::Return(libc::SECCOMP_RET_ALLOW | libc::SECCOMP_RET_LOG)))
+    }
+
     /// Refuses a profile under which the container's program cannot be executed.
     fn check_execve(&self, number: u32, profile: &Profile) -> Result<(), Error> {
-        let span = self.spans.iter().rfind(|span| span.first <= number);
         let refuses = |action: &u32| {
             let action = action & libc::SECCOMP_RET_ACTION_FULL;
             let passes = [libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_LOG, libc::SECCOMP_RET_TRACE];
             !passes.contains(&action) && action != libc::SECCOMP_RET_USER_NOTIF
         };
-        let locked = match span.and_then(|span| self.verdicts.get(span.verdict)) {
+        let locked = match self.verdict(number) {
             Some(Verdict::Return(action)) => refuses(action),
             Some(Verdict::ByArguments { rules, otherwise, .. }) => {
                 refuses(otherwise) && rules.iter().all(|rule| refuses(&rule.action))

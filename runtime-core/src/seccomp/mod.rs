@@ -44,9 +44,15 @@ pub struct Filter {
     pub listener: Option<Listener>,
     /// Names in the profile that no architecture knows; their rules are not in the program.
     pub unknown: Vec<String>,
+    reads: bool,
 }
 
 impl Filter {
+    /// Whether read(2) passes whatever its arguments, untold: it is what a process waits by while its listener is passed on.
+    pub(crate) fn lets_read(&self) -> bool {
+        self.reads
+    }
+
     /// The program as the kernel reads it: 8 bytes for each instruction, in the byte order of this machine.
     pub fn as_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.instructions.len() * 8);
@@ -134,7 +140,17 @@ pub fn compile_for(native: Arch, profile: &LinuxSeccomp, options: &Options) -> R
     let profile = profile::Profile::read(profile, options)?;
     let lines = line::lines(native, &profile)?;
     let instructions = program::assemble(&lines)?;
-    Ok(Filter { instructions, flags: profile.flags, listener: profile.listener, unknown: profile.unknown })
+    let reads = lines.first().is_some_and(|own| own.passes(native, "read"));
+    let profile::Profile { flags, listener, unknown, .. } = profile;
+    Ok(Filter { instructions, flags, listener, unknown, reads })
+}
+
+/// Who is sent the listener of the filter for `profile`, without compiling it.
+///
+/// # Errors
+/// SCMP_ACT_NOTIFY without a listener, or metadata without one.
+pub fn listener(profile: &LinuxSeccomp, options: &Options) -> Result<Option<Listener>, Error> {
+    profile::listener(profile, options)
 }
 
 /// The number by which programs of the architecture make the call `name`; on x32 with the bit that marks its calls.

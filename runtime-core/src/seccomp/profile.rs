@@ -63,13 +63,11 @@ impl Profile {
             listener: None,
             unknown: Vec::new(),
         };
-        let mut notifies = false;
         for (place, rule) in spec.syscalls().iter().flatten().enumerate() {
-            notifies |= rule.action() == LinuxSeccompAction::ScmpActNotify;
             profile.add(place, rule, options)?;
         }
-        profile.listener = listener(spec, options, notifies)?;
-        profile.flags = flags(spec, notifies);
+        profile.listener = listener(spec, options)?;
+        profile.flags = flags(spec, profile.listener.is_some());
         Ok(profile)
     }
 
@@ -81,11 +79,6 @@ impl Profile {
         }
         let mut calls = Vec::with_capacity(rule.names().len());
         for (at, name) in rule.names().iter().enumerate() {
-            // Whoever installs the filter writes the listener's descriptor to the runtime: nobody could answer that.
-            if name == "write" && rule.action() == LinuxSeccompAction::ScmpActNotify {
-                let complaint = "SCMP_ACT_NOTIFY cannot be used for write";
-                return Err(Error::at(format!(".syscalls[{place}].action"), complaint));
-            }
             match tables::find(name) {
                 Some(call) => calls.push(call),
                 None if tables::known_elsewhere(name) => {}
@@ -171,7 +164,10 @@ fn alternatives(place: usize, args: &[LinuxSeccompArg]) -> Result<Vec<Vec<Condit
     })
 }
 
-fn listener(spec: &LinuxSeccomp, options: &Options, notifies: bool) -> Result<Option<Listener>, Error> {
+/// Who is told of calls, if any call is to be told.
+pub(super) fn listener(spec: &LinuxSeccomp, options: &Options) -> Result<Option<Listener>, Error> {
+    let rules = spec.syscalls().iter().flatten();
+    let notifies = rules.map(LinuxSyscall::action).any(|action| action == LinuxSeccompAction::ScmpActNotify);
     let path = spec.listener_path().as_ref().filter(|path| !path.as_os_str().is_empty());
     let metadata = spec.listener_metadata().clone().filter(|metadata| !metadata.is_empty());
     let path = path.or(options.receiver.as_ref());

@@ -48,10 +48,6 @@ fn complaints_name_their_place() {
             "linux.seccomp.syscalls[1].names[1]: unknown system call \"\"",
         ),
         (
-            json!({"names": ["read", "write"], "action": "SCMP_ACT_NOTIFY"}),
-            "linux.seccomp.syscalls[1].action: SCMP_ACT_NOTIFY cannot be used for write",
-        ),
-        (
             json!({"names": ["execve"], "action": errno}),
             "linux.seccomp.syscalls[1].action: execve is never allowed, so the container's program cannot be executed",
         ),
@@ -115,6 +111,34 @@ fn flags_are_those_that_the_kernel_takes_together() {
     assert_eq!(flags(all.clone(), &json!([])), supported::LOG | supported::SPEC_ALLOW | supported::TSYNC);
     assert_eq!(flags(Value::Null, &notify), supported::SPEC_ALLOW | supported::NEW_LISTENER);
     assert_eq!(flags(all, &notify), 0b11_1111);
+}
+
+#[test]
+fn whether_read_passes_is_known() {
+    let reads = |action: &str, args: Value| {
+        filter(denying(json!([{"names": ["read"], "action": action, "args": args}]))).lets_read()
+    };
+    for (action, passes) in [
+        ("SCMP_ACT_ALLOW", true),
+        ("SCMP_ACT_LOG", true),
+        ("SCMP_ACT_NOTIFY", false),
+        ("SCMP_ACT_ERRNO", false),
+        ("SCMP_ACT_KILL", false),
+    ] {
+        assert_eq!(reads(action, json!([])), passes, "{action}");
+    }
+    assert!(!reads("SCMP_ACT_KILL", json!([{"index": 2, "value": 0, "op": "SCMP_CMP_EQ"}])));
+}
+
+#[test]
+fn the_listener_is_known_without_a_filter() {
+    let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/a",
+        "syscalls": [{"names": ["write"], "action": "SCMP_ACT_NOTIFY"}]});
+    let profile: LinuxSeccomp = serde_json::from_value(profile).unwrap();
+    let options = Options::default();
+    let found = listener(&profile, &options).unwrap();
+    assert_eq!(found, Some(Listener { path: "/a".into(), metadata: None }));
+    assert_eq!(compile_for(Arch::ScmpArchX86_64, &profile, &options).unwrap().listener, found);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod lifecycle;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod notify;
 mod paths;
 mod process;
 mod rlimits;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Suite {
         cgroups::add,
         cgroup_life::add,
         seccomp::add,
+        notify::add,
         exec::add,
         paths::add,
         namespaces::add,

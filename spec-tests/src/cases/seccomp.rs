@@ -1,8 +1,7 @@
 //! `linux.seccomp`.
 
-use crate::harness::{Bundle, Suite, Test, Verdict, View, check, check_eq, skip, within};
+use crate::harness::{Suite, Test, Verdict, View, check_eq, skip};
 use serde_json::{Value, json};
-use std::{io::Read, os::unix::net::UnixListener, time::Duration};
 
 pub(super) fn add(suite: &mut Suite) {
     let mut g = suite.group("seccomp", "config-linux.md");
@@ -93,6 +92,18 @@ pub(super) fn add(suite: &mut Suite) {
         check_eq!(with(t, profile, &["call:getsid,0"])?.error("call:getsid,0"), Some("ENOSYS"), "getsid");
         Ok(())
     });
+    g.must(
+        "action-SCMP_ACT_TRACE-tells-a-tracer",
+        "seccomp.syscalls.errnoRet: the value for the tracer",
+        |t| {
+            let profile = json!({"defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["getsid"], "action": "SCMP_ACT_TRACE", "errnoRet": 777}]});
+            let r = with(t, profile, &["traced:getsid,0", "traced:getpgid,0"])?;
+            check_eq!(r.probe("traced:getsid,0")?["told"], 777, "what the tracer was told of getsid");
+            check_eq!(r.probe("traced:getpgid,0")?["told"], Value::Null, "what it was told of getpgid");
+            Ok(())
+        },
+    );
     g.must("unknown-action-is-refused", "seccomp.syscalls.action: Valid values", |t| {
         refused(t, json!({"defaultAction": "SCMP_ACT_MELT"}))
     });
@@ -148,8 +159,8 @@ pub(super) fn add(suite: &mut Suite) {
         check_eq!(r.error("call:keyctl,99"), Some("ENOSYS"), "a call that is not on the list");
         r.probe("call:getpid").map(drop)
     });
+    foreign_calls(suite);
     arguments(suite);
-    listener(suite);
 }
 
 fn errno(names: &[&str], value: Option<u32>, args: &Value) -> Value {
@@ -246,75 +257,47 @@ fn arguments(suite: &mut Suite) {
     });
 }
 
-fn listener(suite: &mut Suite) {
+/// Calls by another way than the program's own architecture has.
+fn foreign_calls(suite: &mut Suite) {
     let mut g = suite.group("seccomp", "config-linux.md");
-    g.since(1, 1);
-    g.must(
-        "notify-listener",
-        "seccomp.listenerPath: the container process state and the descriptor are sent",
-        |t| {
-            let (b, listener) = notifying(t)?;
-            b.write()?;
-            let id = t.id();
-            let running = t.call(&["create", "--bundle"]).arg(&b.dir).arg(&id).spawn()?;
-            listener.set_nonblocking(true)?;
-            let taken = within(Duration::from_secs(5), || listener.accept().ok());
-            let done = running.done()?;
-            let Some((stream, _)) = taken else {
-                return done.ok().and(crate::harness::fail("nobody connected"));
-            };
-            done.ok()?;
-            stream.set_nonblocking(false)?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            let (mut bytes, descriptors) = crate::harness::receive(&stream)?;
-            let mut rest = Vec::new();
-            (&stream).read_to_end(&mut rest)?;
-            bytes.extend(rest);
-            let state: Value = serde_json::from_slice(&bytes)?;
-            check_eq!(descriptors.len(), 1, "descriptors");
-            check_eq!(state["fds"], json!(["seccompFd"]), "fds");
-            check_eq!(state["metadata"], "steel", "metadata");
-            check_eq!(state["state"]["id"], id, "state.id");
-            check!(state["pid"].is_i64() && state["ociVersion"].is_string(), "pid and ociVersion: {state}");
-            Ok(())
-        },
-    );
-    g.must("notify-without-a-listener-is-refused", "seccomp.listenerPath: an error if sending fails", |t| {
-        let (b, listener) = notifying(t)?;
-        drop(listener);
-        t.refuses(&b).map(drop)
+    let getsid = |architectures: &[&str]| {
+        let mut profile = errno(&["getsid"], None, &json!([]));
+        profile["architectures"] = json!(architectures);
+        profile
+    };
+    g.must("32-bit-calls-are-filtered", "seccomp.architectures: SCMP_ARCH_X86", move |t| {
+        has_32_bit_calls(t)?;
+        let probes = ["child:call32:147,0", "child:call32:20"];
+        let r = with(t, getsid(&["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]), &probes)?;
+        let refused = &r.probe(probes[0])?["answer"][&probes[0][6..]]["error"];
+        check_eq!(refused, "EPERM", "getsid by int 0x80");
+        check_eq!(r.probe(probes[1])?["code"], 0, "getpid by int 0x80");
+        Ok(())
     });
-    g.must(
-        "listener-is-ignored-without-notify",
-        "seccomp.listenerPath: ignored without SCMP_ACT_NOTIFY",
-        |t| {
-            let mut b = t.bundle()?;
-            b.config["linux"]["seccomp"] = errno(&["getsid"], None, &json!([]));
-            b.config["linux"]["seccomp"]["listenerPath"] = json!("/no/such/socket");
-            t.report(&b).map(drop)
-        },
-    );
-    g.must(
-        "metadata-without-a-listener-is-refused",
-        "seccomp.listenerMetadata: not without listenerPath",
-        |t| {
-            let mut profile = errno(&["getsid"], None, &json!([]));
-            profile["listenerMetadata"] = json!("steel");
-            refused(t, profile)
-        },
-    );
+    g.must("32-bit-calls-do-not-get-past", "seccomp.architectures: without SCMP_ARCH_X86", move |t| {
+        has_32_bit_calls(t)?;
+        let r = with(t, getsid(&["SCMP_ARCH_X86_64"]), &["child:call32:147,0"])?;
+        check_eq!(r.probe("child:call32:147,0")?["signal"], 31, "the signal after getsid by int 0x80");
+        Ok(())
+    });
+    g.must("x32-calls-do-not-get-past", "seccomp.architectures: without SCMP_ARCH_X32", move |t| {
+        if cfg!(not(target_arch = "x86_64")) {
+            return skip("only x86_64 has x32");
+        }
+        let r = with(t, getsid(&["SCMP_ARCH_X86_64"]), &["child:call:x32-getsid,0"])?;
+        let answer = r.probe("child:call:x32-getsid,0")?;
+        // A kernel without x32 has no such call; what matters is that it is not made.
+        let absent = answer["answer"]["call:x32-getsid,0"]["error"] == "ENOSYS";
+        check_eq!(absent || answer["signal"] == 31, true, "x32's getsid is not made: {answer}");
+        Ok(())
+    });
 }
 
-fn notifying(t: &Test) -> Verdict<(Bundle, UnixListener)> {
-    if !std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")?.contains("user_notif") {
-        return skip("this kernel has no user_notif");
+fn has_32_bit_calls(t: &Test) -> Verdict {
+    let mut b = t.bundle()?;
+    b.probe("child:call32:20");
+    match t.report(&b)?.probe("child:call32:20")?["code"] == 0 {
+        true => Ok(()),
+        false => skip("this kernel makes no 32-bit calls"),
     }
-    let path = t.dir().join("listener");
-    let listener = UnixListener::bind(&path)?;
-    let mut b = t.waiting()?;
-    b.config["linux"]["seccomp"] = json!({
-        "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": path, "listenerMetadata": "steel",
-        "syscalls": [{"names": ["getsid"], "action": "SCMP_ACT_NOTIFY"}],
-    });
-    Ok((b, listener))
 }

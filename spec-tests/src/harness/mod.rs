@@ -1,6 +1,7 @@
 //! The suite's machinery: cases and their verdicts, bundles, bounded calls of the runtime, the search for what is left
 //! behind, the runner and its reports.
 
+mod agent;
 mod bundle;
 mod call;
 mod case;
@@ -19,6 +20,7 @@ mod verdict;
 mod view;
 mod worker;
 
+pub(crate) use agent::{Agent, SESSION};
 pub(crate) use bundle::{Bundle, CAPABILITIES, MARK};
 pub(crate) use call::{Call, Done, Running, within};
 pub(crate) use case::{Case, Group, Level, Suite, Version};
@@ -29,7 +31,7 @@ pub(crate) use machine::{Cgroups, Claims, Hierarchy, Machine, hierarchies};
 pub(crate) use outcome::{Kind, Outcome};
 pub(crate) use report::Format;
 pub(crate) use runner::{Options, conformance, in_path, wanted};
-pub(crate) use sys::{catch_interrupts, interrupted, receive};
+pub(crate) use sys::{catch_interrupts, interrupted};
 pub(crate) use table::table;
 pub(crate) use terminal::{ConsoleSocket, Terminal};
 pub(crate) use test::{Test, is_payload, parse};

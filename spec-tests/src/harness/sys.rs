@@ -82,3 +82,47 @@ pub(crate) fn resize(fd: &OwnedFd, columns: u16, rows: u16) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// `struct seccomp_notif` of seccomp_unotify(2): a call that waits for an answer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Notification {
+    pub(super) id: u64,
+    pub(super) pid: u32,
+    flags: u32,
+    pub(super) number: i32,
+    architecture: u32,
+    instruction: u64,
+    pub(super) arguments: [u64; 6],
+}
+
+/// `struct seccomp_notif_resp`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answer {
+    pub(super) id: u64,
+    pub(super) value: i64,
+    pub(super) error: i32,
+    pub(super) flags: u32,
+}
+
+/// SECCOMP_IOCTL_NOTIF_RECV: the next call that waits.
+pub(super) fn next_notification(listener: &OwnedFd) -> io::Result<Notification> {
+    const RECEIVE: libc::c_ulong = 0xc050_2100;
+    let mut notification = Notification::default();
+    // SAFETY: the kernel writes one `struct seccomp_notif`, zeroed before as it demands.
+    match unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE as _, &raw mut notification) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(notification),
+    }
+}
+
+/// SECCOMP_IOCTL_NOTIF_SEND.
+pub(super) fn answer_notification(listener: &OwnedFd, answer: &Answer) -> io::Result<()> {
+    const SEND: libc::c_ulong = 0xc018_2101;
+    // SAFETY: the kernel reads one `struct seccomp_notif_resp`, which `answer` is.
+    match unsafe { libc::ioctl(listener.as_raw_fd(), SEND as _, std::ptr::from_ref(answer)) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

@@ -5,9 +5,12 @@ use super::{Arg0, files, sys};
 use nix::{
     errno::Errno,
     sys::{
+        ptrace::{self, Options},
         stat::{Mode, SFlag, major, makedev, minor, mknod},
         statfs::statfs,
+        wait::{WaitStatus, waitpid},
     },
+    unistd::Pid,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -56,6 +59,8 @@ fn one(probe: &str) -> io::Result<Value> {
         "mknod" => device(rest),
         "exec" => run(Command::new(rest).stdin(Stdio::null())),
         "call" => system_call(rest),
+        "call32" => sys::call32(&numbers(rest.split(','))?).map(|result| json!({"result": result})),
+        "traced" => traced(rest),
         // In a child, since the probe may end the process that makes it.
         "child" => run(Command::new(env::current_exe()?).arg0_payload().args(["probe", rest])),
         _ => Err(io::Error::other("no such probe")),
@@ -124,12 +129,39 @@ fn run(command: &mut Command) -> io::Result<Value> {
 fn system_call(rest: &str) -> io::Result<Value> {
     let mut parts = rest.split(',');
     let called = parts.next().unwrap_or_default();
+    // The bit that marks calls of x32.
+    let (called, bit) = called.strip_prefix("x32-").map_or((called, 0), |name| (name, 1 << 30));
     let number = number_of(called).ok_or_else(|| io::Error::other("no such call"))?;
-    let mut arguments = [0u64; 6];
-    for (slot, text) in arguments.iter_mut().zip(parts) {
+    sys::call(number | bit, numbers(parts)?).map(|result| json!({"result": result}))
+}
+
+fn numbers<'a>(texts: impl Iterator<Item = &'a str>) -> io::Result<[u64; 6]> {
+    let mut numbers = [0u64; 6];
+    for (slot, text) in numbers.iter_mut().zip(texts) {
         *slot = text.parse().map_err(io::Error::other)?;
     }
-    sys::call(number, arguments).map(|result| json!({"result": result}))
+    Ok(numbers)
+}
+
+/// A child of ours makes a system call while we trace it: what the kernel tells a tracer of it, if anything.
+fn traced(rest: &str) -> io::Result<Value> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg0_payload().args(["probe", &format!("call:{rest}")]).stdout(Stdio::null());
+    sys::trace_me(&mut command);
+    let child = Pid::from_raw(command.spawn()?.id().cast_signed());
+    waitpid(child, None)?;
+    ptrace::setoptions(child, Options::PTRACE_O_TRACESECCOMP | Options::PTRACE_O_EXITKILL)?;
+    let mut told = None;
+    loop {
+        ptrace::cont(child, None)?;
+        match waitpid(child, None)? {
+            WaitStatus::PtraceEvent(_, _, libc::PTRACE_EVENT_SECCOMP) => {
+                told = told.or(Some(ptrace::getevent(child)?));
+            }
+            WaitStatus::Stopped(..) => {}
+            _ => return Ok(json!({"told": told})),
+        }
+    }
 }
 
 /// The numbers of the calls that the cases name. All take numbers, or pointers that may be null.

@@ -20,8 +20,13 @@ pub(super) fn tell(state: &State, kind: Kind, value: i32) -> Res<()> {
 
 /// Waits for the parent to say that `phase` is done. A parent that is gone ends this process: nobody would own it.
 pub(super) fn wait(state: &State, phase: u8) -> Res<()> {
+    wait_on(state.sync(), phase)
+}
+
+/// The same on the sync socket `sync`.
+pub(super) fn wait_on(sync: i32, phase: u8) -> Res<()> {
     let mut answer = [0_u8; 1];
-    match sys::read(state.sync(), &mut answer)? {
+    match sys::read(sync, &mut answer)? {
         1 if answer[0] == phase => Ok(()),
         1 => Err(fault(0, errno::EPROTO)),
         _ => sys::exit(1),

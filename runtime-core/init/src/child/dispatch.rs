@@ -3,7 +3,7 @@
 use super::{
     State, channel, copy_up,
     hooks::{self, Hook},
-    identity, malformed, mounts, procfs, program,
+    identity, listener, malformed, mounts, procfs, program,
     sys::{self, CStr, Forked, Res},
     terminal::{self, Terminal},
 };
@@ -125,6 +125,7 @@ fn carry_out_on_process(state: &mut State, step: &Step) -> Res<()> {
         }
         Step::NoNewPrivileges {} => sys::no_new_privileges(),
         Step::Seccomp { flags, program } => sys::seccomp(flags, program.0).map(drop),
+        Step::Listen { flags, program, reads } => listener::install(state, flags, program.0, reads),
         Step::Bounding { keep } => identity::bounding(keep),
         Step::Identity { uid, gid, groups, set_groups } => identity::identity(uid, gid, groups, set_groups),
         Step::Capabilities { effective, permitted, inheritable, ambient } => {

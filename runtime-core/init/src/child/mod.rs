@@ -6,6 +6,7 @@ mod copy_up;
 mod dispatch;
 mod hooks;
 mod identity;
+mod listener;
 mod mounts;
 mod paths;
 mod procfs;

@@ -204,6 +204,36 @@ pub fn fork(flags: u32, sibling: bool) -> Res<Forked> {
     })
 }
 
+/// A thread of this process on a stack of its own. It runs `body` with a null pointer.
+pub fn thread(body: unsafe extern "C" fn(*mut u8) -> !) -> Res<()> {
+    /// CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD, CLONE_SYSVSEM.
+    const FLAGS: u64 = 0x0100 | 0x0200 | 0x0400 | 0x0800 | 0x0001_0000 | 0x0004_0000;
+    const STACK_WORDS: usize = 4096;
+    let stack = super::map_words(STACK_WORDS)?;
+    let arguments = CloneArgs {
+        flags: FLAGS,
+        stack: stack.as_mut_ptr() as u64,
+        stack_size: (STACK_WORDS * size_of::<usize>()) as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: the stack is fresh memory that nobody else uses and that is never unmapped; `body` never returns.
+    let result = unsafe {
+        let arguments = (&raw const arguments).cast();
+        crate::arch::clone_on_stack(arguments, size_of::<CloneArgs>(), body, core::ptr::null_mut())
+    };
+    match i32::try_from(-result) {
+        Ok(errno) if errno > 0 => Err(fault(nr::CLONE3, errno)),
+        _ => Ok(()),
+    }
+}
+
+/// exit(2): ends the calling thread alone.
+pub fn exit_thread() -> ! {
+    loop {
+        let _ = call(nr::EXIT, [0; 6]);
+    }
+}
+
 /// How a process ended: its exit code, or the signal as a negative number.
 pub fn wait_pidfd(pidfd: i32) -> Res<i32> {
     const P_PIDFD: usize = 3;
@@ -233,10 +263,10 @@ pub fn execve(path: CStr, arguments: &[usize], environment: &[usize]) -> Fault {
     }
 }
 
+/// exit_group(2), or, where the container's filter refuses that, an illegal instruction.
 pub fn exit(code: i32) -> ! {
-    loop {
-        let _ = call(nr::EXIT_GROUP, [fd_arg(code), 0, 0, 0, 0, 0]);
-    }
+    let _ = call(nr::EXIT_GROUP, [fd_arg(code), 0, 0, 0, 0, 0]);
+    crate::arch::trap()
 }
 
 /// The strings of the program's own argument vector, from the stack that the kernel made.

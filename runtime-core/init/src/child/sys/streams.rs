@@ -100,6 +100,13 @@ pub fn send(socket: i32, bytes: &[u8], fd: Option<i32>) -> Res<()> {
     }
 }
 
+/// eventfd2(2): a counter of 0 that a read waits for.
+pub fn event() -> Res<Fd> {
+    #[allow(clippy::cast_possible_truncation)]
+    let flags = O_CLOEXEC as usize;
+    call(nr::EVENTFD2, [0, flags, 0, 0, 0, 0]).map(new_fd)
+}
+
 /// accept4(2).
 pub fn accept(listener: i32) -> Res<Fd> {
     #[allow(clippy::cast_possible_truncation)]
@@ -114,10 +121,15 @@ pub fn accept(listener: i32) -> Res<Fd> {
 
 /// ppoll(2): whether `fd` is readable within `milliseconds`, or ever if that is 0.
 pub fn wait_readable(fd: i32, milliseconds: u32) -> Res<bool> {
+    wait_readable_micros(fd, u64::from(milliseconds) * 1000)
+}
+
+/// The same in microseconds.
+pub fn wait_readable_micros(fd: i32, microseconds: u64) -> Res<bool> {
     const POLLIN: u32 = 1;
     let mut poll = [fd.cast_unsigned(), POLLIN];
-    let time = [u64::from(milliseconds / 1000), u64::from(milliseconds % 1000) * 1_000_000];
-    let time = if milliseconds == 0 { 0 } else { time.as_ptr() as usize };
+    let time = [microseconds / 1_000_000, microseconds % 1_000_000 * 1000];
+    let time = if microseconds == 0 { 0 } else { time.as_ptr() as usize };
     loop {
         match call(nr::PPOLL, [poll.as_mut_ptr() as usize, 1, time, 0, 8, 0]) {
             Err(Fault { errno: errno::EINTR, .. }) => {}
