@@ -206,7 +206,10 @@ fn wait(child: &mut Child, timeout: Option<i64>) -> std::result::Result<ExitStat
             return Err(format!("timed out after {seconds} s"));
         }
     }
-    child.wait().map_err(|error| error.to_string())
+    child.wait().map_err(|error| match error.raw_os_error() {
+        Some(libc::ECHILD) => "its exit status is lost: this program ignores SIGCHLD".to_owned(),
+        _ => words(&error),
+    })
 }
 
 /// Whether `fd` becomes readable in time.

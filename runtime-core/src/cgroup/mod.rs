@@ -164,6 +164,14 @@ impl Cgroup {
         Ok(Self { manager, trees, lenient: path.is_none() && !geteuid().is_root(), claim: Claim::Planned })
     }
 
+    /// The cgroup of container `id` whose record is lost, found again by its configuration's `path`; one that is relative only
+    /// from where the container was made. It counts as made: [`Cgroup::create`] takes none that is in use by others.
+    pub fn recover(path: Option<&Path>, id: &str) -> Result<Self> {
+        let mut cgroup = Self::new(CgroupManager::Cgroupfs, path, id)?;
+        cgroup.claim = Claim::Made;
+        Ok(cgroup)
+    }
+
     /// The manager that it was made with.
     pub fn manager(&self) -> CgroupManager {
         self.manager

@@ -26,7 +26,8 @@ pub(super) struct Tree {
     pub(super) mount: PathBuf,
     /// The container's cgroup below that.
     path: PathBuf,
-    /// How many directories at the end of `path` were made for this container.
+    /// How many directories at the end of `path` were made for this container, or will be as it looks now: that is on record
+    /// before they are made.
     made: usize,
 }
 
@@ -41,7 +42,9 @@ fn cpuset_of(dir: &Dir) -> Result<[String; 2]> {
 impl Tree {
     pub(super) fn new(hierarchy: Hierarchy, path: PathBuf) -> Self {
         let Hierarchy { unified, name, controllers, mount } = hierarchy;
-        Self { unified, name, controllers, mount, path, made: 0 }
+        let named = path.ancestors().take_while(|path| !path.as_os_str().is_empty());
+        let made = named.take_while(|path| !mount.join(path).exists()).count();
+        Self { unified, name, controllers, mount, path, made }
     }
 
     /// Its directory on the host.
@@ -159,9 +162,14 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes the directory if nothing is in it.
+    /// Removes the directory if nothing is in it, and the empty ones above it that were to be made for it.
     pub(super) fn remove_unused(&self) -> Result<()> {
-        dir::remove_unused(&self.dir())
+        let path = self.dir();
+        dir::remove_unused(&path)?;
+        if !path.exists() {
+            dir::remove_parents(&path, self.made.saturating_sub(1));
+        }
+        Ok(())
     }
 
     /// The processes in it and below; none where it is gone.

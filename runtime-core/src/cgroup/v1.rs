@@ -142,7 +142,7 @@ pub(super) fn hugetlb(limits: &[LinuxHugepageLimit]) -> Vec<Setting> {
 /// The controller `rdma`, the same on v2.
 pub(super) fn rdma(devices: &HashMap<String, LinuxRdma>) -> Vec<Setting> {
     let mut devices: Vec<_> = devices.iter().collect();
-    devices.sort_by_key(|(name, _)| *name);
+    devices.sort_unstable_by_key(|(name, _)| *name);
     let lines = devices.into_iter().map(|(name, limits)| {
         let mut line = name.clone();
         for (key, value) in [("hca_handle", limits.hca_handles()), ("hca_object", limits.hca_objects())] {

@@ -3,7 +3,7 @@
 use super::{
     Container, ContainerBuilder, Status,
     console::{self, Ends},
-    notify,
+    exit, notify,
     record::{ProcessId, Record},
     start,
     store::{Lock, Store},
@@ -76,7 +76,7 @@ pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Cont
     let record = record(&builder, &checked);
     notify::check(&record, checked.filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let (store, lock) = Store::create(&builder.root, &builder.id)?;
-    let mut making = Making { store: Some(store), record, lock };
+    let mut making = Making { store: Some(store), record, lock: Some(lock) };
     making.make(&builder, checked, ends, until)
 }
 
@@ -225,8 +225,7 @@ fn host_environment() -> Vec<OsString> {
 struct Making {
     store: Option<Store>,
     record: Record,
-    #[allow(dead_code, reason = "held for its end")]
-    lock: Lock,
+    lock: Option<Lock>,
 }
 
 impl Drop for Making {
@@ -412,7 +411,8 @@ impl Making {
 
     /// The process may live without us from here on: it is on record.
     fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
-        self.record.process = ProcessId::of(pid);
+        let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
+        self.record.process = Some(ProcessId::of(pid).ok_or_else(lost)?);
         self.store()?.write(&self.record)?;
         if let Some(file) = &builder.pid_file {
             write_pid(file, pid)?;
@@ -428,7 +428,9 @@ impl Making {
     fn done(&mut self, pidfd: OwnedFd, terminal: Option<OwnedFd>, until: Until) -> Result<Container> {
         let store = self.store()?.clone();
         if until == Until::Running {
-            start::run_poststart(&store, &self.record)?;
+            // A poststart hook may ask for what needs the lock itself.
+            self.lock = None;
+            start::run_poststart(&store, &self.record).inspect_err(|_| exit::reap_killed(&pidfd))?;
         }
         self.store = None;
         Ok(Container { store, record: self.record.clone(), child: Some(pidfd), terminal })

@@ -1,16 +1,21 @@
 //! Delete: runtime.md, "Lifecycle" steps 11 to 13.
 
-use super::{Container, Status, kill, members, record::Record, status, store::Store};
+use super::{
+    Container, Status,
+    exit::{self, PATIENCE},
+    kill, members,
+    record::Record,
+    status,
+    store::{Lock, Store},
+};
 use crate::{
     Error, ErrorKind, Result,
+    cgroup::Cgroup,
     hooks::{self, Kind, Output},
     resctrl::Group,
-    sys::{pidfd, wait},
+    sys::pidfd,
 };
-use std::{os::fd::AsFd, path::Path, time::Duration};
-
-/// How long a killed process may take to be gone: a frozen or swapped out one is slow, a hung one never goes.
-const PATIENCE: Duration = Duration::from_secs(10);
+use std::path::Path;
 
 /// Removes what is left of a container. One that is created counts as stopped, as engines expect: its program never ran.
 pub(super) fn delete(container: &mut Container, force: bool) -> Result<()> {
@@ -25,7 +30,7 @@ pub(super) fn delete(container: &mut Container, force: bool) -> Result<()> {
     }
     remove(&container.store, &container.record)?;
     if let Some(child) = container.child.take() {
-        let _ = wait::wait(child.as_fd());
+        exit::reap_killed(&child);
     }
     Ok(())
 }
@@ -36,18 +41,52 @@ pub(super) fn delete_forced(root: &Path, id: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
-    let _lock = match store.lock() {
+    let _lock = match lock_forced(&store) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
     match store.read() {
-        Ok(record) => remove(&store, &record),
-        // The making was cut short before anything but the directory was made, or the state is lost.
-        Err(error) => {
-            log::warn!("{}", error.report());
-            store.remove()
-        }
+        Ok(record) => return remove(&store, &record),
+        // The making was cut short before anything but the directory was made.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => log::warn!("{}", error.report()),
     }
+    remove_by_config(&store, id)?;
+    store.remove()
+}
+
+/// The container's lock. Who has it may wait for what is to be deleted, as a start for its hooks: then that is killed first.
+fn lock_forced(store: &Store) -> Result<Lock> {
+    if let Some(lock) = store.try_lock()? {
+        return Ok(lock);
+    }
+    if let Ok(record) = store.read() {
+        let _ = stop(&record);
+    }
+    store.lock()
+}
+
+/// Kills and removes what the copy of the configuration leads to, where the state is lost.
+fn remove_by_config(store: &Store, id: &str) -> Result<()> {
+    let spec = match store.config() {
+        Ok(spec) => spec,
+        // It is written after the state, and before anything is made.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            log::warn!("{}: processes and cgroups may be left", error.report());
+            return Ok(());
+        }
+    };
+    let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+    let cgroup = match Cgroup::recover(path, id) {
+        Ok(cgroup) => cgroup,
+        Err(error) => {
+            log::warn!("{error}: processes may be left");
+            return Ok(());
+        }
+    };
+    cgroup.kill_all(libc::SIGKILL)?;
+    Ok(cgroup.delete()?)
 }
 
 /// Kills, cleans up, and runs the poststop hooks, whose failure is only a warning.

@@ -10,6 +10,9 @@ use std::{
     time::Duration,
 };
 
+/// How long a killed process may take to be gone: a frozen or swapped out one is slow, a hung one never goes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExitStatus {
@@ -72,5 +75,12 @@ pub(super) fn wait_timeout(child: Option<&OwnedFd>, time: Duration) -> Result<Op
     match child {
         Some(fd) if !hooks::readable_within(fd, time) => Ok(None),
         child => wait(child).map(Some),
+    }
+}
+
+/// Waits for a child that has been killed. One that does not die is left to the end of this program.
+pub(super) fn reap_killed(child: &OwnedFd) {
+    if hooks::readable_within(child, PATIENCE) {
+        let _ = wait::wait(child.as_fd());
     }
 }

@@ -259,7 +259,8 @@ impl Container {
     /// Waits for the end of the first process of a container that this process made.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidState`] if another process made it, or something else in this process reaped it.
+    /// [`ErrorKind::InvalidState`] if another process made it, or something else in this process reaped it: where SIGCHLD is
+    /// ignored, the kernel does so.
     pub fn wait(&self) -> Result<ExitStatus> {
         exit::wait(self.child.as_ref())
     }

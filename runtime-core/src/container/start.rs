@@ -13,7 +13,7 @@ use oci_spec::runtime::Spec;
 
 /// Starts a created container.
 pub(super) fn start(container: &mut Container) -> Result<()> {
-    let _lock = container.store.lock()?;
+    let lock = container.store.lock()?;
     match container.status()? {
         Status::Created => {}
         Status::Stopped => return Err(invalid("cannot start a container that has stopped")),
@@ -27,6 +27,8 @@ pub(super) fn start(container: &mut Container) -> Result<()> {
     let sync = Sync::new(socket);
     sync.send(1)?;
     let result = execution(&sync, container);
+    // A poststart hook may ask for what needs the lock itself.
+    drop(lock);
     match result.and_then(|()| run_poststart(&container.store, &container.record)) {
         Ok(()) => Ok(()),
         Err(error) => {

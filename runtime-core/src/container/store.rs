@@ -5,18 +5,14 @@ use crate::{
     Error, ErrorKind, Result, config,
     fs::{atomic, socket},
 };
-use nix::{
-    errno::Errno,
-    fcntl::{FcntlArg, Flock, FlockArg, OFlag, fcntl, open},
-    sys::stat::{Mode, fstat},
-};
+use nix::fcntl::{FcntlArg, fcntl};
 use oci_spec::runtime::Spec;
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read},
     os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::{DirBuilderExt, OpenOptionsExt},
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
 };
@@ -33,8 +29,8 @@ pub(super) struct Store {
     id: String,
 }
 
-/// The container's lock, held while it lives.
-pub(super) struct Lock(#[allow(dead_code, reason = "held for its end")] Flock<OwnedFd>);
+/// The container's lock, flock(2) of its directory, held while it lives.
+pub(super) struct Lock(#[allow(dead_code, reason = "held for its end")] File);
 
 impl Store {
     /// Names the directory; touches nothing.
@@ -66,7 +62,7 @@ impl Store {
             }
             _ => Error::io(format!("state directory {}: make it", store.dir.display()), error),
         })?;
-        let lock = store.lock()?;
+        let lock = store.lock().inspect_err(|_| drop(fs::remove_dir(&store.dir)))?;
         Ok((store, lock))
     }
 
@@ -80,7 +76,7 @@ impl Store {
         let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         let mut ids: Vec<_> = directories.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         ids.retain(|id| check_id(id).is_ok());
-        ids.sort();
+        ids.sort_unstable();
         Ok(ids)
     }
 
@@ -98,26 +94,44 @@ impl Store {
 
     /// Takes the container's lock, waiting for whoever has it.
     pub(super) fn lock(&self) -> Result<Lock> {
-        let lock = match Flock::lock(self.open_dir()?, FlockArg::LockExclusive) {
-            Ok(lock) => lock,
-            Err((_, errno)) => return Err(self.failed("lock", errno)),
-        };
+        let dir = self.open_dir()?;
+        loop {
+            match dir.lock() {
+                Ok(()) => return self.locked(dir),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed("lock", error)),
+            }
+        }
+    }
+
+    /// Takes the container's lock, if nobody has it.
+    pub(super) fn try_lock(&self) -> Result<Option<Lock>> {
+        let dir = self.open_dir()?;
+        match dir.try_lock() {
+            Ok(()) => self.locked(dir).map(Some),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(self.failed("lock", error)),
+        }
+    }
+
+    fn locked(&self, dir: File) -> Result<Lock> {
         // Who had it may have deleted the container.
-        match fstat(lock.as_fd()) {
-            Ok(stat) if stat.st_nlink > 0 => Ok(Lock(lock)),
-            _ => Err(self.missing()),
+        match dir.metadata() {
+            Ok(metadata) if metadata.nlink() > 0 => Ok(Lock(dir)),
+            Ok(_) => Err(self.missing()),
+            Err(error) => Err(self.failed("stat", error)),
         }
     }
 
     /// Whether somebody has the lock.
     pub(super) fn is_locked(&self) -> bool {
-        let Ok(dir) = self.open_dir() else { return false };
-        matches!(Flock::lock(dir, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+        self.open_dir().is_ok_and(|dir| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    fn open_dir(&self) -> Result<OwnedFd> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        open(&self.dir, flags, Mode::empty()).map_err(|errno| self.failed("open", errno))
+    fn open_dir(&self) -> Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW);
+        options.open(&self.dir).map_err(|error| self.failed("open", error))
     }
 
     /// Reads state.json.

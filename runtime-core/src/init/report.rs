@@ -107,6 +107,7 @@ fn object(step: &Step<'_>) -> String {
         | Step::Symlink { target, .. }
         | Step::MaskedPath { target, .. }
         | Step::ReadOnlyPath { target, .. } => format!(": {}", text(target)),
+        Step::ReopenNull { .. } => ": /dev/null".to_owned(),
         Step::Sysctl { path, value } => format!(": {} = {:?}", text(path), text(value)),
         Step::Rlimit { soft, hard, .. } => format!(": soft {soft}, hard {hard}"),
         _ => String::new(),
@@ -119,6 +120,8 @@ fn hint(message: &Message, step: &Step<'_>) -> Option<&'static str> {
         (Step::Attach { strictness: 2, .. }, libc::ELOOP | libc::ENOTDIR) => {
             Some("must be mounted on ordinary directory")
         }
+        (Step::Device { .. }, libc::EEXIST) => Some("what is there is not this device"),
+        (Step::ReopenNull { .. }, libc::ELOOP) => Some("no symlink may lead to it"),
         (Step::WorkingDirectory { .. }, libc::ELOOP) => Some("must not lead out of the container"),
         (Step::Rlimit { .. }, libc::EPERM) => Some("raising a hard limit needs CAP_SYS_RESOURCE"),
         (Step::Listen { .. }, libc::EAGAIN) => {

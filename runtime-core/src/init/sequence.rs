@@ -86,7 +86,7 @@ pub(crate) fn plan_container(
         program,
     )?;
 
-    plan_handles(&mut request, program)?;
+    plan_handles(&request, true, program)?;
     rootfs.plan_early(program)?;
     let First { view, hooks, host_environment, listener, namespaces, .. } = first;
     let joined = namespaces.hand_over(program, privileged);
@@ -133,7 +133,8 @@ pub(crate) fn plan_exec(
     program: &mut Program,
 ) -> Result<()> {
     let sets = Sets::of(request.process, flags & flag::USER != 0)?;
-    plan_handles(&mut request, program)?;
+    // A process of the container that may trace others could get at the handle: it is there only if it is needed.
+    plan_handles(&request, labels::any(request.process), program)?;
     let affinity = request.process.exec_cpu_affinity().as_ref();
     let initial = affinity.and_then(|affinity| affinity.initial().as_ref());
     scheduling::plan_affinity(initial, "process.execCPUAffinity.initial", program)?;
@@ -170,13 +171,15 @@ pub(crate) fn exec_needs_relay(flags: u32) -> bool {
     flags & (flag::PID | flag::TIME) != 0
 }
 
-/// The process hides itself before it joins anything (CVE-2016-9962) and takes the procfs handle.
-fn plan_handles(request: &mut Request<'_>, program: &mut Program) -> Result<()> {
+/// The process hides itself before it joins anything (CVE-2016-9962) and takes the procfs handle, if it has a use for it.
+fn plan_handles(request: &Request<'_>, procfs: bool, program: &mut Program) -> Result<()> {
     program.step(PROCESS, &Step::Dumpable { on: false });
-    let procfs =
-        request.procfs.as_fd().try_clone_to_owned().map_err(|error| crate::Error::io("dup", error))?;
-    let slot = program.hand_over(procfs);
-    program.step(PROCESS, &Step::Procfs { slot });
+    if procfs {
+        let fd =
+            request.procfs.as_fd().try_clone_to_owned().map_err(|error| crate::Error::io("dup", error))?;
+        let slot = program.hand_over(fd);
+        program.step(PROCESS, &Step::Procfs { slot });
+    }
     Ok(())
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn move_all(spec: &Spec, pid: i32) -> Result<()> {
     let here = Socket::open().map_err(failed("open a netlink socket"))?;
     let there = socket_in(&namespace).map_err(failed("open a netlink socket in the container"))?;
     let mut sorted: Vec<_> = devices.iter().collect();
-    sorted.sort_by_key(|(name, _)| name.as_str());
+    sorted.sort_unstable_by_key(|(name, _)| name.as_str());
     for (name, device) in sorted {
         let inside = device.name().as_deref().filter(|inside| !inside.is_empty()).unwrap_or(name);
         move_one(&here, &there, &namespace, name, inside)

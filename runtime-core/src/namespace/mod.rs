@@ -102,9 +102,9 @@ impl Namespaces {
     /// Hands the files of the joined namespaces over: their flags, places and slots. With privilege the user namespace
     /// comes last, since it may not own the others; without it comes first, since it gives the privilege.
     pub(crate) fn hand_over(self, program: &mut Program, privileged: bool) -> Vec<Joined> {
-        let mut joined = self.joined;
-        joined.sort_by_key(|(flag, ..)| (*flag == flag::USER) == privileged);
-        let slots = joined.into_iter().map(|(flag, index, fd)| Joined {
+        let last = |entry: &(u32, usize, OwnedFd)| (entry.0 == flag::USER) == privileged;
+        let (last, first): (Vec<_>, Vec<_>) = self.joined.into_iter().partition(last);
+        let slots = first.into_iter().chain(last).map(|(flag, index, fd)| Joined {
             flag,
             place: Place::Item("linux.namespaces", index),
             slot: program.hand_over(fd),

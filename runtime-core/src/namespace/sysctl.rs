@@ -12,7 +12,7 @@ use oci_spec::runtime::Spec;
 pub(crate) fn plan(spec: &Spec, program: &mut Program) {
     let Some(sysctl) = spec.linux().as_ref().and_then(|linux| linux.sysctl().as_ref()) else { return };
     let mut sorted: Vec<_> = sysctl.iter().collect();
-    sorted.sort();
+    sorted.sort_unstable();
     for (key, value) in sorted {
         let path = format!("sys/{}", config::sysctl_path(key));
         program

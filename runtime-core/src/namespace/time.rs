@@ -9,7 +9,7 @@ use oci_spec::runtime::Spec;
 pub(crate) fn plan(spec: &Spec, program: &mut Program) {
     let Some(offsets) = spec.linux().as_ref().and_then(|linux| linux.time_offsets().as_ref()) else { return };
     let mut sorted: Vec<_> = offsets.iter().collect();
-    sorted.sort_by_key(|(clock, _)| clock.as_str());
+    sorted.sort_unstable_by_key(|(clock, _)| clock.as_str());
     let line = |(clock, offset): (&String, &oci_spec::runtime::LinuxTimeOffset)| {
         format!("{clock} {} {}\n", offset.secs().unwrap_or(0), offset.nanosecs().unwrap_or(0))
     };

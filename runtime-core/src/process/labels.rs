@@ -36,6 +36,11 @@ pub(crate) fn plan(process: &Process, program: &mut Program) -> Result<()> {
     Ok(())
 }
 
+/// Whether a process asks for a label.
+pub(crate) fn any(process: &Process) -> bool {
+    asked(process.apparmor_profile()).or(asked(process.selinux_label())).is_some()
+}
+
 fn asked(property: &Option<String>) -> Option<&str> {
     property.as_deref().filter(|value| !value.is_empty() && *value != "unconfined")
 }

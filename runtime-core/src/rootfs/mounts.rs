@@ -19,7 +19,7 @@ use oci_spec::runtime::Mount;
 use std::{
     fs,
     os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 /// File systems whose state belongs to a namespace and not to the mount: read-only is an attribute of the mount alone.
@@ -95,6 +95,9 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) 
     for entry in entries(rootfs)? {
         if entry.options.remount {
             plan_remount(rootfs, &entry, program);
+        } else if entry.target.components().eq([Component::RootDir]) {
+            // It would lie over the root that the container gets, seen by nobody.
+            return Err(entry.error(ErrorKind::InvalidConfig, "destination: is the container's root"));
         } else if entry.options.bind.is_some() {
             plan_bind(rootfs, &entry, program)?;
         } else {

@@ -182,7 +182,7 @@ fn claims(abi: Abi, profile: &Profile) -> Vec<Claim> {
             }
         }
     }
-    claims.sort_by_key(|claim| claim.number);
+    claims.sort_unstable_by_key(|claim| (claim.number, claim.rule));
     claims
 }
 

@@ -15,6 +15,8 @@ const MS_PRIVATE: u64 = 1 << 18;
 const MS_SLAVE: u64 = 1 << 19;
 const MS_REC: u64 = 1 << 14;
 const MOUNT_ATTR_RDONLY: u64 = 1;
+/// How often a symlink is replaced that others, as containers with the same root, make again.
+const ATTEMPTS: usize = 16;
 
 /// Clones the tree at `path` over itself, or only opens it.
 pub(super) fn root(state: &mut State, path: Text, slot: Slot, mount: bool) -> Res<()> {
@@ -153,8 +155,15 @@ pub(super) fn remount(root: i32, target: Text, recursive: bool, change: &MountAt
 pub(super) fn attach(state: &State, slot: Slot, target: Text, strictness: u8, root: Slot) -> Res<()> {
     let mount = state.fd(slot);
     let strictness = Strictness::from_wire(strictness);
-    let missing = if sys::stat_fd(mount)?.is(sys::S_IFDIR) { Missing::Directory } else { Missing::File };
+    let is_directory = sys::stat_fd(mount)?.is(sys::S_IFDIR);
+    let missing = if is_directory { Missing::Directory } else { Missing::File };
     let place = paths::open_or_make(state.fd(root), target, strictness, missing)?;
+    // The kernel would only say that its argument is invalid.
+    match (is_directory, sys::stat_fd(place.raw())?.is(sys::S_IFDIR)) {
+        (true, false) => return Err(fault(nr::MOVE_MOUNT, errno::ENOTDIR)),
+        (false, true) => return Err(fault(nr::MOVE_MOUNT, errno::EISDIR)),
+        _ => {}
+    }
     sys::move_mount(mount, place.raw())
 }
 
@@ -236,16 +245,22 @@ pub(super) fn device(root: i32, target: Text, mode: u32, device: u64, uid: u32, 
 pub(super) fn symlink(root: i32, points_to: Text, target: Text, replace: bool) -> Res<()> {
     let (parent, name) = paths::parent_of(root, target)?;
     let name = name.as_cstr();
-    if replace {
+    for _ in 0..ATTEMPTS {
+        match sys::symlinkat(points_to.into(), parent.raw(), name) {
+            Err(Fault { errno: errno::EEXIST, .. }) if !replace => return Ok(()),
+            Err(Fault { errno: errno::EEXIST, .. }) => {}
+            other => return other,
+        }
+        let mut there = [0_u8; 256];
+        if sys::readlinkat(parent.raw(), name, &mut there).is_ok_and(|there| there == points_to.0) {
+            return Ok(());
+        }
         match sys::unlinkat(parent.raw(), name) {
             Err(Fault { errno: errno::ENOENT, .. }) => {}
             other => other?,
         }
     }
-    match sys::symlinkat(points_to.into(), parent.raw(), name) {
-        Err(Fault { errno: errno::EEXIST, .. }) if !replace => Ok(()),
-        other => other,
-    }
+    Err(fault(nr::SYMLINKAT, errno::EEXIST))
 }
 
 /// pivot_root(2) without a directory for the old root: it is stacked beneath the new one and detached.

@@ -113,12 +113,19 @@ fn make(root: i32, path: Text, strictness: Strictness, missing: Missing) -> Res<
                 let made = name.with_prefix(length, |name| make_one(parent.raw(), name, kind));
                 match made {
                     Ok(fd) => parent = fd,
-                    Err(Fault { errno: errno::EEXIST, .. }) if strictness != Strictness::Directory => {
+                    Err(Fault { errno: errno::EEXIST, .. }) => {
                         links += 1;
                         if links > MAX_LINKS {
                             return Err(fault(nr::OPENAT2, errno::ELOOP));
                         }
-                        buffer = follow_link(parent.raw(), &mut name, &buffer, start, end)?;
+                        if strictness != Strictness::Directory {
+                            match follow_link(parent.raw(), &mut name, &buffer, start, end) {
+                                Ok(path) => buffer = path,
+                                // No symlink: somebody else, as a container with the same root, has made it meanwhile.
+                                Err(Fault { errno: errno::EINVAL | errno::ENOENT, .. }) => {}
+                                Err(fault) => return Err(fault),
+                            }
+                        }
                         at = 0;
                         parent = open(root, CStr::new(b".\0"), Strictness::Follow)?;
                         continue;

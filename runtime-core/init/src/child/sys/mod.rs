@@ -40,6 +40,7 @@ pub mod errno {
     pub const EEXIST: i32 = 17;
     pub const EXDEV: i32 = 18;
     pub const ENOTDIR: i32 = 20;
+    pub const EISDIR: i32 = 21;
     pub const EINVAL: i32 = 22;
     pub const EROFS: i32 = 30;
     pub const ENAMETOOLONG: i32 = 36;
