@@ -38,8 +38,8 @@ mod sys;
 pub use cgroup::{CgroupManager, Stats};
 pub use config::{load_process, load_resources};
 pub use container::{
-    Console, Container, ContainerBuilder, ExitStatus, Plan, Process, ProcessBuilder, State, Status,
-    default_root,
+    Console, Container, ContainerBuilder, ExitStatus, NotifySocket, Plan, Process, ProcessBuilder, State,
+    Status, default_root,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};

@@ -45,6 +45,7 @@ pub struct ContainerBuilder {
     pub(super) new_keyring: bool,
     pub(super) cgroup_manager: CgroupManager,
     pub(super) environment: Vec<String>,
+    pub(super) notify: bool,
 }
 
 impl ContainerBuilder {
@@ -65,6 +66,7 @@ impl ContainerBuilder {
             new_keyring: true,
             cgroup_manager: CgroupManager::default(),
             environment: Vec::new(),
+            notify: false,
         }
     }
 
@@ -158,6 +160,14 @@ impl ContainerBuilder {
     #[must_use]
     pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
         self.environment.extend(variables);
+        self
+    }
+
+    /// Gives the process a socket to say over that it is ready, sd_notify(3): NOTIFY_SOCKET, in a mount at /run/notify. It
+    /// is there from [`Container::notify_socket`] on. Without a mount namespace of its own the container has none.
+    #[must_use]
+    pub fn notify(mut self, yes: bool) -> Self {
+        self.notify = yes;
         self
     }
 

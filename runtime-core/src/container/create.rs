@@ -3,7 +3,7 @@
 use super::{
     Container, ContainerBuilder, Status,
     console::{self, Ends},
-    exit, notify,
+    exit, notify, readiness,
     record::{ProcessId, Record},
     start,
     store::{Lock, Store},
@@ -125,7 +125,7 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
         let message = format!("bundle {}: find it", builder.bundle.display());
         Error::new(ErrorKind::NotFound, message).with_source(error)
     })?;
-    let (spec, text) = match builder.spec.take() {
+    let (mut spec, text) = match builder.spec.take() {
         Some((spec, text)) => {
             let encode =
                 |error| Error::new(ErrorKind::InvalidConfig, "encode the configuration").with_source(error);
@@ -150,6 +150,11 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     }
     let intel_rdt = Group::of(&spec, &builder.id)?;
     let namespaces = Namespaces::open(&spec)?;
+    builder.notify &= namespaces.own() & flag::MOUNT != 0;
+    if builder.notify {
+        readiness::add_mount(&mut spec, &Store::name(&builder.root, &builder.id)?.notify_directory())?;
+        builder.environment.push(readiness::variable());
+    }
     let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
     let process = spec.process().clone().ok_or_else(missing)?;
     Ok(Checked { spec, process, bundle, rootfs, cgroup, intel_rdt, namespaces, filter, text })
@@ -256,6 +261,9 @@ impl Making {
         // On record before it exists.
         self.store()?.write(&self.record)?;
         self.store()?.write_config(&checked.text)?;
+        if builder.notify {
+            readiness::make(&self.store()?.notify_directory())?;
+        }
         let Checked { spec, process, bundle, namespaces, filter, .. } = checked;
         self.record.cgroup.create()?;
         if let Some(group) = &self.record.intel_rdt

@@ -10,6 +10,7 @@ mod exit;
 mod kill;
 mod members;
 mod notify;
+mod readiness;
 mod record;
 mod start;
 mod status;
@@ -19,6 +20,7 @@ pub use builder::{ContainerBuilder, Plan, default_root};
 pub use console::Console;
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
+pub use readiness::NotifySocket;
 pub use status::{State, Status};
 
 use crate::{Error, ErrorKind, Result, cgroup::Stats};
@@ -244,6 +246,15 @@ impl Container {
     /// executed; a property of the process that cannot be, by its place.
     pub fn exec(&self, process: ProcessBuilder) -> Result<Process> {
         exec::exec(self, process)
+    }
+
+    /// The socket over which a container that was built with [`ContainerBuilder::notify`] says that it is ready. To be
+    /// made before the container is started; one that was made before is replaced.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn notify_socket(&self) -> Result<Option<NotifySocket>> {
+        NotifySocket::bind(&self.store, self.record.process)
     }
 
     /// The master of the terminal of a container that was built with [`Console::Return`]; once.

@@ -188,6 +188,11 @@ impl Store {
         self.dir.join("start.sock")
     }
 
+    /// Where the socket is over which the container says that it is ready, if it was made to have one.
+    pub(super) fn notify_directory(&self) -> PathBuf {
+        self.dir.join("notify")
+    }
+
     /// A lock that belongs to this open file, and so to the init program that inherits it, until its execve closes it:
     /// F_OFD_SETLK of fcntl(2).
     pub(super) fn init_lock(&self) -> Result<OwnedFd> {

@@ -15,7 +15,10 @@ use nix::{
 };
 use std::{
     io::{self, IoSlice, IoSliceMut},
-    os::fd::{AsRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
 };
 
@@ -39,9 +42,13 @@ fn new(kind: SockType) -> nix::Result<OwnedFd> {
     socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None)
 }
 
-/// Connects to the socket at `path`.
+/// Connects to the socket at `path`, or to the abstract one of that name where it begins with `@`.
 pub(crate) fn connect_to(path: &Path, kind: SockType) -> io::Result<OwnedFd> {
     let socket = new(kind)?;
+    if let Some(name) = path.as_os_str().as_bytes().strip_prefix(b"@") {
+        connect(socket.as_raw_fd(), &UnixAddr::new_abstract(name)?)?;
+        return Ok(socket);
+    }
     with_address(path, |address| connect(socket.as_raw_fd(), address))?;
     Ok(socket)
 }
@@ -82,10 +89,16 @@ fn try_to_deliver(path: &Path, bytes: &[u8], fd: &OwnedFd, time: TimeVal) -> io:
     Ok(())
 }
 
+/// Makes a socket at `path`.
+pub(crate) fn bind_at(path: &Path, kind: SockType) -> io::Result<OwnedFd> {
+    let socket = new(kind)?;
+    with_address(path, |address| bind(socket.as_raw_fd(), address))?;
+    Ok(socket)
+}
+
 /// Makes a socket at `path` that packets can be exchanged over, and listens.
 pub(crate) fn listen_at(path: &Path) -> io::Result<OwnedFd> {
-    let socket = new(SockType::SeqPacket)?;
-    with_address(path, |address| bind(socket.as_raw_fd(), address))?;
+    let socket = bind_at(path, SockType::SeqPacket)?;
     listen(&socket, Backlog::new(8)?)?;
     Ok(socket)
 }

@@ -18,6 +18,7 @@ mod namespaces;
 mod notify;
 mod paths;
 mod process;
+mod readiness;
 mod rlimits;
 mod root;
 mod scheduling;
@@ -58,6 +59,7 @@ pub(crate) fn all() -> Suite {
         errors::add,
         features::add,
         annotations::add,
+        readiness::add,
         engines::add,
     ] {
         add(&mut suite);

@@ -17,6 +17,7 @@ use nix::{
 use std::{
     env, fs,
     io::{self, Read, Write},
+    os::unix::net::UnixDatagram,
     process::{Command, ExitCode},
     thread,
     time::Duration,
@@ -42,6 +43,7 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
         Some("apart") => apart(),
         Some("family") => family(usize::from(number(rest))),
         Some("hook") => hook::record(rest),
+        Some("notify") => notify(rest),
         Some("hang") => {
             thread::sleep(Duration::from_secs(60));
             ExitCode::SUCCESS
@@ -61,6 +63,22 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
 
 fn number(args: &[String]) -> u8 {
     args.first().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Sends each of `messages` to NOTIFY_SOCKET; the word `wait` at the end waits for signals then.
+fn notify(messages: &[String]) -> ExitCode {
+    let address = env::var("NOTIFY_SOCKET").unwrap_or_default();
+    let send = |message: &String| UnixDatagram::unbound()?.send_to(message.as_bytes(), &address);
+    for message in messages {
+        if message == "wait" {
+            return wait(false);
+        }
+        if let Err(error) = send(message) {
+            eprintln!("payload: {message} to {address:?}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn print(value: &serde_json::Value) -> ExitCode {

@@ -1,6 +1,6 @@
 //! What `create`, `run` and `plan` share: the flags that say how a container is made.
 
-use super::{Host, descriptors::Descriptors};
+use super::{Host, descriptors::Descriptors, notify};
 use crate::{
     cli::{Args, Given},
     failure::Failure,
@@ -19,7 +19,8 @@ pub(super) fn builder(args: &Args, host: &Host, id: &str) -> Result<ContainerBui
         .no_pivot(flags.is_on("no-pivot"))
         .no_new_keyring(flags.is_on("no-new-keyring"))
         .preserve_fds(descriptors.count)
-        .environment(descriptors.environment);
+        .environment(descriptors.environment)
+        .notify(notify::manager().is_some());
     if let Some(config) = flags.path("config") {
         builder = builder.config(config);
     }

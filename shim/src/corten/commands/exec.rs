@@ -53,7 +53,7 @@ fn in_foreground(container: &Container, builder: ProcessBuilder, flags: &Given) 
     let terminal = process.take_terminal();
     let kill = |signal| process.kill(signal);
     foreground::attend(
-        Attended { pid: Some(process.pid()), pidfd: process.pidfd(), kill: &kill, terminal },
+        Attended { pid: Some(process.pid()), pidfd: process.pidfd(), kill: &kill, terminal, notify: None },
         &signals,
     )?;
     let status = process.wait()?;

@@ -1,6 +1,6 @@
 //! `corten run`
 
-use super::{Host, births};
+use super::{Host, births, notify};
 use crate::{
     cli::Args,
     failure::Failure,
@@ -15,8 +15,20 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<u8, Failure> {
 }
 
 fn detached(args: &Args, host: &Host) -> Result<u8, Failure> {
-    births::builder(args, host, args.id()?)?.console(births::console(&args.flags, Console::None)).run()?;
-    Ok(0)
+    let builder =
+        births::builder(args, host, args.id()?)?.console(births::console(&args.flags, Console::None));
+    if notify::manager().is_none() {
+        builder.run()?;
+        return Ok(0);
+    }
+    let mut container = builder.create()?;
+    match notify::start(&mut container) {
+        Ok(()) => Ok(0),
+        Err(failure) => {
+            clean_up(container);
+            Err(failure)
+        }
+    }
 }
 
 fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
@@ -27,20 +39,22 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
     }
     let signals = Signals::hold()?;
     // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until the size is set.
-    let waits = terminal::size().is_some();
+    let waits = terminal::size().is_some() || notify::manager().is_some();
     let mut container = if waits { builder.create()? } else { builder.run()? };
     let status = attend(&mut container, &signals, waits);
     match (&status, args.flags.is_on("keep")) {
         (Ok(_), true) => {}
         (Ok(_), false) => container.delete(true)?,
-        (Err(_), _) => {
-            // What went wrong first is what is told.
-            if let Err(error) = container.delete(true) {
-                log::warn!("clean up after a failed run: {}", error.report());
-            }
-        }
+        (Err(_), _) => clean_up(container),
     }
     status
+}
+
+/// What went wrong first is what is told.
+fn clean_up(container: Container) {
+    if let Err(error) = container.delete(true) {
+        log::warn!("clean up after a failed run: {}", error.report());
+    }
 }
 
 /// Attends the container's process until its end, and answers the status that a shell would.
@@ -49,15 +63,13 @@ fn attend(container: &mut Container, signals: &Signals, start: bool) -> Result<u
     if let Some(master) = &terminal {
         terminal::fit(master);
     }
-    if start {
-        container.start()?;
-    }
+    let notify = if start { notify::start_heard(container)? } else { None };
     let kill = |signal| container.kill(signal);
     let pid = container.pid();
     let pidfd = container
         .pidfd()
         .ok_or_else(|| Failure::usage("the container's process is not a child of this one"))?;
-    foreground::attend(Attended { pid, pidfd, kill: &kill, terminal }, signals)?;
+    foreground::attend(Attended { pid, pidfd, kill: &kill, terminal, notify }, signals)?;
     let status = container.wait()?;
     Ok(u8::try_from(status.shell_code()).unwrap_or(u8::MAX))
 }

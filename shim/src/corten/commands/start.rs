@@ -1,8 +1,8 @@
 //! `corten start`
 
-use super::{Host, select};
+use super::{Host, notify, select};
 use crate::{cli::Args, failure::Failure};
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
-    Ok(select::one(args, host)?.start()?)
+    notify::start(&mut select::one(args, host)?)
 }

@@ -18,6 +18,7 @@ use std::{
 pub(super) enum Source {
     Signals,
     End,
+    Notify,
     Stdin,
     Master,
     Stdout,
@@ -138,7 +139,7 @@ impl Copy {
                 }
                 Source::Master => self.serve_master(),
                 Source::Stdout => self.output.empty(sys::standard(1)),
-                Source::Signals | Source::End => {}
+                Source::Signals | Source::End | Source::Notify => {}
             }
         }
     }

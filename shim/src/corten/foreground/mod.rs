@@ -15,8 +15,11 @@ use nix::{
     },
     unistd::getpid,
 };
-use runtime_core::Signal;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use runtime_core::{NotifySocket, Signal};
+use std::{
+    ffi::{OsStr, OsString},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 const SIGCHLD: u32 = libc::SIGCHLD.unsigned_abs();
 const SIGURG: u32 = libc::SIGURG.unsigned_abs();
@@ -58,19 +61,21 @@ pub(crate) struct Attended<'a> {
     pub(crate) kill: &'a dyn Fn(Signal) -> Result<(), runtime_core::Error>,
     /// The master end of its terminal.
     pub(crate) terminal: Option<OwnedFd>,
+    /// Over what it says that it is ready, and who is to be told.
+    pub(crate) notify: Option<(NotifySocket, OsString)>,
 }
 
 /// Attends the process until it has ended and all that it wrote is shown.
 pub(crate) fn attend(process: Attended<'_>, signals: &Signals) -> Result<(), Failure> {
-    let Attended { pid, pidfd, kill, terminal } = process;
+    let Attended { pid, pidfd, kill, terminal, notify } = process;
     let Some(master) = terminal else {
-        return wait(pidfd, signals, None, &|signal| forward(signal, pid, kill));
+        return wait(pidfd, signals, None, notify, &|signal| forward(signal, pid, kill));
     };
     terminal::fit(&master);
     let raw = terminal::Raw::enter();
     let mut copy = Copy::new(master)?;
     let on_signal = |signal: u32| forward(signal, pid, kill);
-    let result = wait(pidfd, signals, Some(&mut copy), &on_signal);
+    let result = wait(pidfd, signals, Some(&mut copy), notify, &on_signal);
     copy.drain(signals);
     drop(raw);
     result
@@ -81,11 +86,15 @@ fn wait(
     pidfd: BorrowedFd<'_>,
     signals: &Signals,
     mut copy: Option<&mut Copy>,
+    mut notify: Option<(NotifySocket, OsString)>,
     on_signal: &dyn Fn(u32),
 ) -> Result<(), Failure> {
     loop {
         let mut wanted = vec![(Source::Signals, signals.0.as_fd(), PollFlags::POLLIN)];
         wanted.push((Source::End, pidfd, PollFlags::POLLIN));
+        if let Some((socket, _)) = &notify {
+            wanted.push((Source::Notify, socket.as_fd(), PollFlags::POLLIN));
+        }
         if let Some(copy) = &copy {
             copy.wants(&mut wanted);
         }
@@ -94,6 +103,9 @@ fn wait(
         if ready.contains(&Source::Signals) {
             take_signals(signals, copy.as_deref(), on_signal);
         }
+        if ready.contains(&Source::Notify) {
+            notify = notify.filter(|(socket, manager)| !pass_on(socket, manager));
+        }
         if ready.contains(&Source::End) {
             return Ok(());
         }
@@ -101,6 +113,14 @@ fn wait(
             copy.go_on(&ready);
         }
     }
+}
+
+/// Passes on that the process is ready. True when there is no more to listen for.
+fn pass_on(socket: &NotifySocket, manager: &OsStr) -> bool {
+    socket.try_pass_on(manager).unwrap_or_else(|error| {
+        log::warn!("{}", error.report());
+        true
+    })
 }
 
 /// Which of the `wanted` are ready.
