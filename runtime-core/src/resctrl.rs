@@ -70,6 +70,14 @@ impl Group {
         })
     }
 
+    /// Changes the shares that `lines` name.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub(crate) fn update(&self, lines: &[String]) -> Result<()> {
+        self.write_schemata(lines)
+    }
+
     fn create_monitor(&self) -> Result<()> {
         let Some(monitor) = &self.monitor else { return Ok(()) };
         fs::create_dir(monitor).map_err(|error| match error.kind() {

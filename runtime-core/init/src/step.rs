@@ -505,6 +505,11 @@ steps! {
         /// The root of the tree of the container's files.
         root: Slot,
     }
+    /// Opens an rtnetlink(7) socket, which belongs to the network namespace that the process is in, and sends it to `socket`.
+    71 ShareNetlink {
+        /// A connected socket.
+        socket: Slot,
+    }
     /// Gives the still detached tmpfs in `slot` the mode of the directory that it will cover, if there is one.
     58 InheritMode {
         /// The tmpfs.

@@ -8,7 +8,7 @@ use super::{
     tree::Tree,
     v1, v2,
 };
-use nix::errno::Errno;
+use nix::{errno::Errno, unistd::geteuid};
 use oci_spec::runtime::LinuxResources;
 use std::fs;
 
@@ -165,9 +165,7 @@ impl Cgroup {
             devices::apply_v1(&dir, &policy, fresh && tree.fresh())
         };
         match done {
-            Err(Error::Io { source, doing })
-                if crate::sys::process::in_user_namespace() && is_refusal(&source) =>
-            {
+            Err(Error::Io { source, doing }) if !is_hosts_root() && is_refusal(&source) => {
                 // Only the host's root may: there the mount options of what the container sees do the same.
                 log::debug!("{doing}: {source}");
                 Ok(())
@@ -202,7 +200,8 @@ impl Cgroup {
 fn missing(property: &str, controller: &str) -> Error {
     let reason = match controller {
         "unified" => "needs cgroup v2, which this host has not mounted".to_owned(),
-        _ => format!("this host has no cgroup controller {controller}"),
+        _ if geteuid().is_root() => format!("this host has no cgroup controller {controller}"),
+        _ => format!("there is no cgroup controller {controller} that this user may use"),
     };
     Error::unsupported(property, reason)
 }
@@ -220,4 +219,8 @@ fn explain(error: Error, tree: &Tree, controller: &str) -> Error {
 
 fn is_refusal(error: &std::io::Error) -> bool {
     [Errno::EPERM, Errno::EACCES].iter().any(|errno| error.raw_os_error() == Some(*errno as i32))
+}
+
+fn is_hosts_root() -> bool {
+    geteuid().is_root() && !crate::sys::process::in_user_namespace()
 }

@@ -88,6 +88,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     // No process is made only to show what would be done.
     let stand_in = |_: &IdMaps| procfs::handle();
     let id_mapped = id_mapped(&checked.spec, &checked.namespaces, &mut program, stand_in)?;
+    let network = devices::way(&checked.spec, &mut program)?;
     let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
@@ -113,6 +114,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         id_mapped: &id_mapped,
         hooks: hooks.as_ref(),
         host_environment: &environment,
+        network: network.as_ref().map(|(_, slot)| *slot),
         listener: None,
     };
     sequence::plan_container(request, first, &mut program)?;
@@ -294,6 +296,7 @@ impl Making {
             Until::Running => None,
         };
         let id_mapped = id_mapped(&spec, &namespaces, &mut program, user_namespace::make)?;
+        let network = devices::way(&spec, &mut program)?;
         let variables = variables(&builder.environment, &process, &self.record.rootfs)?;
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
@@ -322,6 +325,7 @@ impl Making {
             id_mapped: &id_mapped,
             hooks: hooks.as_ref(),
             host_environment: &environment,
+            network: network.as_ref().map(|(_, slot)| *slot),
             listener,
         };
         let flags = sequence::plan_container(request, first, &mut program)?;
@@ -342,6 +346,7 @@ impl Making {
             hook_output,
             await_cgroup,
             born_inside: born_inside.is_some(),
+            network: network.map(|(way, _)| way),
         };
         let mut ready =
             self.attend(&mut attend, &mut birth, relay).map_err(|error| birth.explain(error, Some(&spec)));
@@ -371,7 +376,9 @@ impl Making {
                     birth.answer(Phase::IdMaps)?;
                 }
                 Event::Reached(Phase::Mounted) => {
-                    devices::move_all(attend.spec, birth.pid())?;
+                    if let Some(way) = &attend.network {
+                        devices::move_all(attend.spec, birth.pid(), way)?;
+                    }
                     self.run_hooks(attend, birth.pid())?;
                     birth.answer(Phase::Mounted)?;
                 }
@@ -455,6 +462,8 @@ struct Attend<'a> {
     hook_output: Output,
     await_cgroup: bool,
     born_inside: bool,
+    /// What comes out of it is a socket of the container's network namespace.
+    network: Option<OwnedFd>,
 }
 
 /// An ordinary user is told what is missing.

@@ -231,6 +231,17 @@ impl Container {
         }
     }
 
+    /// Changes shares of caches and memory bandwidth: lines of the schemata of linux.intelRdt, as `L3:0=7f0;1=1f`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if the container was made without linux.intelRdt; what resctrl answers.
+    pub fn update_intel_rdt(&self, schemata: &[String]) -> Result<()> {
+        let _lock = self.store.lock()?;
+        let missing =
+            || Error::new(ErrorKind::Unsupported, "linux.intelRdt: the container has no group of resctrl");
+        self.record.intel_rdt.as_ref().ok_or_else(missing)?.update(schemata)
+    }
+
     /// What its cgroup counts.
     ///
     /// # Errors

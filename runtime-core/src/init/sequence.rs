@@ -59,6 +59,8 @@ pub(crate) struct First<'a> {
     pub(crate) hooks: Option<&'a Inside>,
     /// The host's environment, for hooks that are the host's and have none of their own.
     pub(crate) host_environment: &'a [&'a [u8]],
+    /// Where a socket of the container's network namespace is sent to, for devices that are moved there.
+    pub(crate) network: Option<Slot>,
     /// Where a `start` will connect; without it the program is executed at once.
     pub(crate) listener: Option<Slot>,
 }
@@ -88,7 +90,7 @@ pub(crate) fn plan_container(
 
     plan_handles(&request, true, program)?;
     rootfs.plan_early(program)?;
-    let First { view, hooks, host_environment, listener, namespaces, .. } = first;
+    let First { view, hooks, host_environment, network, listener, namespaces, .. } = first;
     let joined = namespaces.hand_over(program, privileged);
     joined.iter().for_each(|namespace| namespace.plan(program));
     if relay {
@@ -104,7 +106,7 @@ pub(crate) fn plan_container(
         // Only now is the process where the namespace's root is to be.
         program.step(NAMESPACES, &Step::Unshare { flags: flag::CGROUP });
     }
-    plan_hooks_before_pivot(&request, hooks, host_environment, program);
+    plan_hooks_before_pivot(&request, hooks, host_environment, network, program);
     rootfs.plan_change(program);
     plan_terminal(&mut request, rootfs.root(), true, program);
     program.step(PROCESS, &Step::ReopenNull { root: rootfs.root() });
@@ -219,12 +221,16 @@ fn plan_hooks_before_pivot(
     request: &Request<'_>,
     inside: Option<&Inside>,
     environment: &[&[u8]],
+    network: Option<Slot>,
     program: &mut Program,
 ) {
     let hooks = request.spec.hooks().as_ref();
     let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
     // The network devices are moved before any hook runs.
-    if devices::any(request.spec) || any.iter().any(|kind| !kind.of(hooks).is_empty()) {
+    if let Some(way) = network {
+        devices::plan(way, program);
+    }
+    if network.is_some() || any.iter().any(|kind| !kind.of(hooks).is_empty()) {
         program.step(Place::Property("hooks"), &Step::Ask { phase: Phase::Mounted as u8 });
     }
     if let Some(inside) = inside {

@@ -3,12 +3,19 @@
 //! container's namespace a virtual device ends, and a physical one comes back to the host's.
 
 use super::netlink::{Request, Socket, attributes, number};
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    fs::socket,
+    plan::{Place, Program},
+};
+use corten_init::step::{Slot, Step};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
-    sched::{CloneFlags, setns},
-    sys::stat::Mode,
+    sys::{
+        socket::{AddressFamily, SockFlag, SockType, socketpair},
+        stat::Mode,
+    },
 };
 use oci_spec::runtime::{LinuxNetDevice, Spec};
 use std::{
@@ -33,23 +40,36 @@ fn wanted(spec: &Spec) -> Option<&HashMap<String, LinuxNetDevice>> {
     Some(devices).filter(|devices| !devices.is_empty())
 }
 
-/// Whether the configuration has any.
-pub(crate) fn any(spec: &Spec) -> bool {
-    wanted(spec).is_some()
+/// The way by which the init program sends a socket of the container's network namespace, if there are devices to move: our
+/// end, and the slot of its own. So nothing of the caller has to enter that namespace.
+pub(crate) fn way(spec: &Spec, program: &mut Program) -> Result<Option<(OwnedFd, Slot)>> {
+    if wanted(spec).is_none() {
+        return Ok(None);
+    }
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+        .map_err(|errno| Error::io("socketpair", errno))?;
+    Ok(Some((ours, program.hand_over(theirs))))
 }
 
-/// Moves the devices into the network namespace of process `pid`, which waits in it.
+/// Plans the sending of that socket.
+pub(crate) fn plan(way: Slot, program: &mut Program) {
+    program.step(Place::Property("linux.netDevices"), &Step::ShareNetlink { socket: way });
+}
+
+/// Moves the devices into the network namespace of process `pid`, which waits in it and has sent a socket by `way`.
 ///
 /// # Errors
 /// The kernel's answer, with the device's name. Those moved before go the way of the container's namespace.
-pub(crate) fn move_all(spec: &Spec, pid: i32) -> Result<()> {
+pub(crate) fn move_all(spec: &Spec, pid: i32, way: &OwnedFd) -> Result<()> {
     let Some(devices) = wanted(spec) else { return Ok(()) };
     let failed = |what: &'static str| move |errno: Errno| told(format!("linux.netDevices: {what}"), errno);
     let path = format!("/proc/{pid}/ns/net");
     let namespace = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(failed("open the container's network namespace"))?;
     let here = Socket::open().map_err(failed("open a netlink socket"))?;
-    let there = socket_in(&namespace).map_err(failed("open a netlink socket in the container"))?;
+    let there = socket::receive_fd(way)
+        .map_err(|error| Error::io("linux.netDevices: receive the container's netlink socket", error))?;
+    let there = Socket::of(there);
     let mut sorted: Vec<_> = devices.iter().collect();
     sorted.sort_unstable_by_key(|(name, _)| name.as_str());
     for (name, device) in sorted {
@@ -67,25 +87,14 @@ fn told(what: String, errno: Errno) -> Error {
     }
 }
 
-/// A socket of another network namespace, which the calling thread visits for as long as it takes to make it.
-fn socket_in(namespace: &OwnedFd) -> Result<Socket, Errno> {
-    let own = open("/proc/thread-self/ns/net", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-    // Joining the own one first proves that there is a way back.
-    setns(&own, CloneFlags::CLONE_NEWNET)?;
-    setns(namespace, CloneFlags::CLONE_NEWNET)?;
-    let socket = Socket::open();
-    setns(&own, CloneFlags::CLONE_NEWNET)?;
-    socket
-}
+type Doing<T> = Result<T, (&'static str, Errno)>;
 
-type Step<T> = Result<T, (&'static str, Errno)>;
-
-fn doing<T>(what: &'static str, result: Result<T, Errno>) -> Step<T> {
+fn doing<T>(what: &'static str, result: Result<T, Errno>) -> Doing<T> {
     result.map_err(|errno| (what, errno))
 }
 
 /// The kernel sets a device down when it moves it and takes its addresses away: they are read before.
-fn move_one(here: &Socket, there: &Socket, namespace: &OwnedFd, name: &str, inside: &str) -> Step<()> {
+fn move_one(here: &Socket, there: &Socket, namespace: &OwnedFd, name: &str, inside: &str) -> Doing<()> {
     let index = doing("find it", index_of(here, name))?;
     let addresses = doing("read its addresses", addresses(here, index))?;
     let before = doing("list the container's devices", indices(there))?;

@@ -57,7 +57,7 @@ impl Request {
 pub(super) struct Socket(OwnedFd);
 
 impl Socket {
-    /// In the network namespace of the calling thread.
+    /// In the network namespace of the caller.
     pub(super) fn open() -> Result<Self, Errno> {
         let fd = socket(
             AddressFamily::Netlink,
@@ -67,6 +67,11 @@ impl Socket {
         )?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
         Ok(Self(fd))
+    }
+
+    /// One that a process in another network namespace has opened.
+    pub(super) fn of(fd: OwnedFd) -> Self {
+        Self(fd)
     }
 
     /// Sends a request and waits for the kernel's word that it is done.

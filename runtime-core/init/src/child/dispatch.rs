@@ -27,6 +27,10 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
         Step::BecomeRoot { clear_groups } => identity::become_root(clear_groups),
         Step::TimeOffsets { text } => procfs::write_self(state, crate::wire::Text(TIMENS_OFFSETS), text),
         Step::Fork { flags } => fork(state, flags),
+        Step::ShareNetlink { socket } => {
+            let netlink = sys::netlink()?;
+            sys::send(state.fd(socket), b"netlink", Some(netlink.raw()))
+        }
         Step::NewSession {} => sys::setsid(),
         Step::Hook { index: _, path, arguments, environment, timeout, state: input, output, errors } => {
             let hook = Hook { path, arguments, environment, timeout, state: input, output, errors };

@@ -19,7 +19,14 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
         Some(path) => from_file(&path)?,
         None => from_flags(&args.flags)?,
     };
-    Ok(select::one(args, host)?.update(&resources)?)
+    let container = select::one(args, host)?;
+    if resources != LinuxResources::default() {
+        container.update(&resources)?;
+    }
+    match schemata(&args.flags)?.as_slice() {
+        [] => Ok(()),
+        lines => Ok(container.update_intel_rdt(lines)?),
+    }
 }
 
 /// The limits in the file that `--resources` names; `-` is standard input.
@@ -36,7 +43,7 @@ fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
 
 /// The limits as the flags give them. What is not given stays as it is.
 fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
-    refuse_or_ignore(flags)?;
+    ignore(flags)?;
     let mut resources = LinuxResources::default();
     resources.set_memory(Some(memory(flags)?).filter(|memory| *memory != LinuxMemory::default()));
     resources.set_cpu(Some(cpu(flags)?).filter(|cpu| *cpu != LinuxCpu::default()));
@@ -50,7 +57,7 @@ fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
         block_io.set_weight(Some(weight));
         resources.set_block_io(Some(block_io));
     }
-    if resources == LinuxResources::default() {
+    if resources == LinuxResources::default() && schemata(flags)?.is_empty() {
         return Err(Failure::usage("update needs a limit to change; see corten update --help"));
     }
     Ok(resources)
@@ -79,12 +86,14 @@ fn cpu(flags: &Given) -> Result<LinuxCpu, Failure> {
     Ok(cpu)
 }
 
-fn refuse_or_ignore(flags: &Given) -> Result<(), Failure> {
-    for unsupported in ["l3-cache-schema", "mem-bw-schema"] {
-        if flags.text(unsupported)?.is_some_and(|text| !text.is_empty()) {
-            return Err(Failure::usage(format!("--{unsupported}: not supported yet")));
-        }
-    }
+/// Lines for resctrl.
+fn schemata(flags: &Given) -> Result<Vec<String>, Failure> {
+    let given = [flags.text("l3-cache-schema")?, flags.text("mem-bw-schema")?];
+    let given = given.into_iter().flatten().filter(|text| !text.is_empty());
+    Ok(given.map(str::to_owned).collect())
+}
+
+fn ignore(flags: &Given) -> Result<(), Failure> {
     for ignored in ["kernel-memory", "kernel-memory-tcp"] {
         if flags.read(ignored, values::size)?.is_some() {
             log::warn!("--{ignored} is ignored: the kernel has no such limit any more");

@@ -75,6 +75,14 @@ struct Rights {
 }
 
 /// sendmsg(2) of one packet, with a descriptor if there is one.
+/// socket(2) for rtnetlink(7).
+pub fn netlink() -> Res<Fd> {
+    const AF_NETLINK: usize = 16;
+    const SOCK_RAW: usize = 3;
+    const SOCK_CLOEXEC: usize = 0o2_000_000;
+    call(nr::SOCKET, [AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0, 0, 0, 0]).map(new_fd)
+}
+
 pub fn send(socket: i32, bytes: &[u8], fd: Option<i32>) -> Res<()> {
     const MSG_NOSIGNAL: usize = 0x4000;
     let vector = IoVec { base: bytes.as_ptr() as usize, length: bytes.len() };

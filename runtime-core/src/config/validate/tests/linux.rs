@@ -216,6 +216,10 @@ fn the_rest_of_linux() {
             linux(json!({"netDevices": {"eth0": {"name": "x"}, "x": {}}})),
             "linux.netDevices[\"x\"].name: must not be that of \"eth0\" too",
         ),
+        (
+            linux(json!({"netDevices": {"eth0": {"name": "%d"}, "eth1": {"name": "a%s"}}})),
+            "linux.netDevices[\"eth1\"].name: must be a network device's name (1 to 15 bytes, no space, \"/\", \":\" or \"%\") and not \"a%s\"",
+        ),
     ]);
     for name in ["", ".", "..", "a b", "a:b", "a%d", "sixteen_letters_", "a\0"] {
         assert!(
@@ -228,6 +232,7 @@ fn the_rest_of_linux() {
             json!({"timeOffsets": {"boottime": {"secs": i64::MIN, "nanosecs": 999_999_999}, "monotonic": {}}}),
         ),
         linux(json!({"netDevices": {"fifteen_letters": {"name": "eth0"}, "eth0": {"name": "eth1"}}})),
+        linux(json!({"netDevices": {"a": {"name": "eth%d"}, "b": {"name": "eth%d"}}})),
         linux(json!({"memoryPolicy": {"mode": "MPOL_PREFERRED"}})),
         linux(
             json!({"intelRdt": {"closID": "/"}, "memoryPolicy": {"mode": "MPOL_DEFAULT", "flags": ["MPOL_F_STATIC_NODES"]}}),
