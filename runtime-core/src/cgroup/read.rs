@@ -36,9 +36,9 @@ fn parse_pressure(text: &str) -> Pressure {
         let fields = text.lines().find_map(|text| text.strip_prefix(name)).unwrap_or_default();
         for (key, value) in fields.split_whitespace().filter_map(|field| field.split_once('=')) {
             match key {
-                "avg10" => line.avg10 = value.parse().unwrap_or(0.0),
-                "avg60" => line.avg60 = value.parse().unwrap_or(0.0),
-                "avg300" => line.avg300 = value.parse().unwrap_or(0.0),
+                "avg10" => line.avg10 = percent(value),
+                "avg60" => line.avg60 = percent(value),
+                "avg300" => line.avg300 = percent(value),
                 "total" => line.total = parse(value),
                 _ => {}
             }
@@ -46,6 +46,13 @@ fn parse_pressure(text: &str) -> Pressure {
         line
     };
     Pressure { some: line("some "), full: line("full ") }
+}
+
+/// A share as the kernel writes it, with two decimals.
+fn percent(text: &str) -> f64 {
+    let (whole, hundredths) = text.split_once('.').unwrap_or((text, "0"));
+    let number = |digits: &str| digits.parse::<u32>().map_or(0.0, f64::from);
+    number(whole) + number(hundredths) / 100.0
 }
 
 /// Two numbers as `8:16`.

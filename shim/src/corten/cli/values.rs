@@ -69,16 +69,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
         let end = left.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(WANTED)?;
         let (count, tail) = left.split_at(end);
         let units: String = tail.chars().take_while(|c| c.is_alphabetic()).collect();
-        let seconds = match units.as_str() {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
+        let nanoseconds: u128 = match units.as_str() {
+            "h" => 3_600_000_000_000,
+            "m" => 60_000_000_000,
+            "s" => 1_000_000_000,
+            "ms" => 1_000_000,
+            "us" | "µs" => 1_000,
             _ => return Err(WANTED),
         };
-        let count: f64 = count.parse().map_err(|_| WANTED)?;
-        total += Duration::try_from_secs_f64(count * seconds).map_err(|_| WANTED)?;
+        let (whole, fraction) = count.split_once('.').unwrap_or((count, "0"));
+        let digits = fraction.get(..9.min(fraction.len())).unwrap_or_default();
+        let whole: u128 = self::number::<u64>(whole).map_err(|_| WANTED)?.into();
+        let part: u128 = self::number::<u64>(digits).map_err(|_| WANTED)?.into();
+        let scale = 10_u128.pow(u32::try_from(digits.len()).unwrap_or(0));
+        let time = whole * nanoseconds + part * nanoseconds / scale;
+        let time = Duration::from_nanos(u64::try_from(time).map_err(|_| WANTED)?);
+        total = total.checked_add(time).ok_or(WANTED)?;
         left = &tail[units.len()..];
     }
     if total.is_zero() { Err("the duration must be greater than 0") } else { Ok(total) }
