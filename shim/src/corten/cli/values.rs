@@ -79,8 +79,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
         };
         let (whole, fraction) = count.split_once('.').unwrap_or((count, "0"));
         let digits = fraction.get(..9.min(fraction.len())).unwrap_or_default();
-        let whole: u128 = self::number::<u64>(whole).map_err(|_| WANTED)?.into();
-        let part: u128 = self::number::<u64>(digits).map_err(|_| WANTED)?.into();
+        let whole: u128 = number::<u64>(whole).map_err(|_| WANTED)?.into();
+        let part: u128 = number::<u64>(digits).map_err(|_| WANTED)?.into();
         let scale = 10_u128.pow(u32::try_from(digits.len()).unwrap_or(0));
         let time = whole * nanoseconds + part * nanoseconds / scale;
         let time = Duration::from_nanos(u64::try_from(time).map_err(|_| WANTED)?);
