@@ -3,8 +3,9 @@
 //! for RCU, 11 to 15 ms on an idle host.
 
 use super::{
-    Rootfs, attributes, label,
-    mounts::{self, Entry},
+    Rootfs, attributes,
+    entry::{self, Entry},
+    label,
 };
 use crate::{
     Result,
@@ -49,7 +50,7 @@ fn plan_unified(
     if set | clear != 0 {
         program.step(entry.place, &attributes(slot, false, set, clear, 0));
     }
-    mounts::plan_attach(rootfs, entry, program, slot, 0);
+    entry::plan_attach(rootfs, entry, program, slot, 0);
     program.step(entry.place, &Step::Release { slot });
     Ok(())
 }
@@ -62,7 +63,7 @@ fn plan_host(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> R
     program.step(entry.place, &Step::Clone { slot, path, recursive: true, no_follow: true });
     let set = entry.options.set | libc::MOUNT_ATTR_RDONLY;
     program.step(entry.place, &attributes(slot, true, set, 0, 0));
-    mounts::plan_attach(rootfs, entry, program, slot, 0);
+    entry::plan_attach(rootfs, entry, program, slot, 0);
     program.step(entry.place, &Step::Release { slot });
     Ok(())
 }
@@ -87,7 +88,7 @@ fn plan_legacy(
         attributes: entry.options.set & !libc::MOUNT_ATTR_RDONLY,
     };
     program.step(entry.place, &step);
-    mounts::plan_attach(rootfs, entry, program, slot, 0);
+    entry::plan_attach(rootfs, entry, program, slot, 0);
     for hierarchy in hierarchies {
         let own = program.slot()?;
         let path = path_text(&hierarchy.dir);

@@ -3,7 +3,7 @@
 
 use super::{
     Rootfs,
-    mounts::Entry,
+    entry::Entry,
     options::{self, IdRange, Idmap},
 };
 use crate::{

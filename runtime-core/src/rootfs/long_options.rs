@@ -1,7 +1,7 @@
 //! Options that fsconfig(2) does not take: it has 255 bytes for a value, which the layers of an overlay soon exceed.
 //! mount(2) has a page for all of them together; a list of layers beyond that is told layer by layer (Linux 6.7).
 
-use super::{Rootfs, attributes, mounts::Entry};
+use super::{Rootfs, attributes, entry::Entry};
 use crate::{
     ErrorKind, Result,
     plan::{Program, path_text, text},

@@ -3,6 +3,7 @@
 
 mod cgroup_mount;
 mod devices;
+mod entry;
 mod hidden;
 pub(crate) mod idmap;
 mod label;

@@ -1,12 +1,13 @@
 //! `mounts`, config.md "Mounts".
 
 use super::{
-    Rootfs, attributes, cgroup_mount, idmap, label,
+    Rootfs, attributes, cgroup_mount,
+    entry::{Entry, entries, plan_attach},
+    idmap, label,
     long_options::{self, Way},
-    options::{self, MountOptions},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    ErrorKind, Result,
     cgroup::View,
     namespace::flag,
     plan::{Place, Program, path_text, text},
@@ -15,62 +16,14 @@ use corten_init::{
     step::{Slot, Step},
     wire::{Text, Texts},
 };
-use oci_spec::runtime::Mount;
 use std::{
     fs,
     os::unix::ffi::OsStrExt,
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 /// File systems whose state belongs to a namespace and not to the mount: read-only is an attribute of the mount alone.
 const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"];
-
-/// One entry of `mounts`, its options understood.
-pub(super) struct Entry<'a> {
-    pub(super) place: Place,
-    pub(super) mount: &'a Mount,
-    pub(super) options: MountOptions,
-    /// The destination, absolute: older specifications allowed it to be relative to the root.
-    pub(super) target: PathBuf,
-}
-
-impl<'a> Entry<'a> {
-    fn new(index: usize, mount: &'a Mount) -> Result<Self> {
-        let place = Place::Item("mounts", index);
-        let list = mount.options().as_deref().unwrap_or_default();
-        let options =
-            options::parse(list, mount.typ().as_deref().unwrap_or_default()).map_err(|(option, why)| {
-                Error::new(ErrorKind::InvalidConfig, format!("mounts[{index}].options[{option}]: {why}"))
-            })?;
-        let target = Path::new("/").join(mount.destination());
-        Ok(Self { place, mount, options, target })
-    }
-
-    pub(super) fn target(&self) -> Text<'_> {
-        path_text(&self.target)
-    }
-
-    fn kind(&self) -> &str {
-        self.mount.typ().as_deref().unwrap_or_default()
-    }
-
-    pub(super) fn error(&self, kind: ErrorKind, why: &str) -> Error {
-        Error::new(kind, format!("{}: {why}", self.place.describe(None)))
-    }
-
-    /// What a bind mount binds, on the host.
-    fn source(&self, bundle: &Path) -> Result<PathBuf> {
-        match self.mount.source() {
-            Some(source) if !source.as_os_str().is_empty() => Ok(bundle.join(source)),
-            _ => Err(self.error(ErrorKind::InvalidConfig, "source: a bind mount must have one")),
-        }
-    }
-}
-
-fn entries<'a>(rootfs: &Rootfs<'a>) -> Result<Vec<Entry<'a>>> {
-    let list = rootfs.spec.mounts().as_deref().unwrap_or_default();
-    list.iter().enumerate().map(|(index, mount)| Entry::new(index, mount)).collect()
-}
 
 /// Plans the clones of bind sources that the container's root may not be able to reach.
 pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
@@ -228,21 +181,6 @@ fn plan_host_tree(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program,
     plan_attach(rootfs, entry, program, slot, 2);
     program.step(entry.place, &Step::Release { slot });
     Ok(())
-}
-
-/// Attaches a mount and sets its propagation: one that is attached beneath a shared mount becomes shared itself.
-pub(super) fn plan_attach(
-    rootfs: &Rootfs<'_>,
-    entry: &Entry<'_>,
-    program: &mut Program,
-    slot: Slot,
-    strictness: u8,
-) {
-    let root = rootfs.slots.root;
-    program.step(entry.place, &Step::Attach { slot, target: entry.target(), strictness, root });
-    for change in &entry.options.propagation {
-        program.step(entry.place, &attributes(slot, change.recursive, 0, 0, change.kind));
-    }
 }
 
 /// A change of the mount that is at the destination.
