@@ -68,6 +68,8 @@ pub(crate) struct Birth {
     relay: Option<OwnedFd>,
     process: Option<(i32, OwnedFd)>,
     listener: Option<OwnedFd>,
+    /// What the process that stays waits for already, though the one that makes way has not told its id yet.
+    early: Option<Phase>,
 }
 
 impl Birth {
@@ -96,7 +98,7 @@ impl Birth {
             true => (Some(spawned.pidfd), None),
             false => (None, Some((spawned.pid, spawned.pidfd))),
         };
-        Ok(Self { program, sync, relay, process, listener: None }.with_pid(spawned.pid))
+        Ok(Self { program, sync, relay, process, listener: None, early: None }.with_pid(spawned.pid))
     }
 
     fn with_pid(mut self, pid: i32) -> Self {
@@ -115,13 +117,24 @@ impl Birth {
     /// What it reports: a step that failed, by its place in config.json.
     pub(crate) fn next(&mut self, spec: Option<&Spec>) -> Result<Event> {
         loop {
+            if self.process.is_some()
+                && let Some(phase) = self.early.take()
+            {
+                return Ok(Event::Reached(phase));
+            }
             let Some((message, descriptor)) = self.sync.receive()? else { return Ok(Event::Closed) };
             match message.kind() {
                 Some(Kind::Pid) => {
                     self.adopt(&message)?;
                     return Ok(Event::Known);
                 }
-                Some(Kind::Reached) => return phase(message.value).map(Event::Reached),
+                Some(Kind::Reached) => match phase(message.value)? {
+                    // The mappings are those of the one that makes way.
+                    phase if phase == Phase::IdMaps || self.process.is_some() => {
+                        return Ok(Event::Reached(phase));
+                    }
+                    phase => self.early = Some(phase),
+                },
                 Some(Kind::Executing) => return Ok(Event::Executing),
                 Some(Kind::Listening) => {
                     self.listener = descriptor;
