@@ -620,7 +620,7 @@ clean() { sed -e 's/[0-9a-f]\{64\}/ID/g' -e 's/[A-Z0-9]\{26\}/LAYER/g' -e 's/,lo
 diff <(clean want) <(clean got) >&2
 
 #case same-status-as-runc
-look='grep -v -E "ctxt|^Vm|^Tgid|^SigQ|^Rss|^Speculation|Pid:|^Hugetlb|^Threads|^NSsid|^NSpgid|NStgid|NSpid" /proc/self/status; cat /proc/self/limits /proc/self/cgroup /proc/self/oom_score_adj /proc/self/timerslack_ns; umask; env | sort; ls /proc/self/fd | wc -l; ls -la /dev; readlink /proc/self/fd/0'
+look='grep -v -E "ctxt|^Vm|^Tgid|^Sig[QI]|^Rss|^Speculation|Pid:|^Hugetlb|^Threads|^NSsid|^NSpgid|NStgid|NSpid" /proc/self/status; cat /proc/self/limits /proc/self/cgroup /proc/self/oom_score_adj /proc/self/timerslack_ns; umask; env | sort; ls /proc/self/fd | wc -l; ls -la /dev; readlink /proc/self/fd/0'
 for r in runc tried; do
     docker run --rm -h same --runtime $r box sh -c "$look" | sed -e 's/[0-9a-f]\{64\}/ID/g' -e 's/pipe:.*/pipe/' -e 's/[A-Z][a-z][a-z] *[0-9]* [0-9:]*//' >$r
 done

@@ -122,7 +122,7 @@ gives 0 box --rm --privileged box mount -t tmpfs none /tmp
 
 #case init
 test -x /usr/libexec/podman/catatonit || skip 'no catatonit'
-eq "$(box --rm --init box sh -c 'ps | grep -c catatonit')" 1
+has "$(box --rm --init box sh -c 'tr "\000" " " < /proc/1/cmdline')" init
 
 #case rootfs
 mkdir root
