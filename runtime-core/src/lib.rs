@@ -36,7 +36,7 @@ mod signal;
 mod sys;
 
 pub use cgroup::{CgroupManager, Stats};
-pub use config::{load_process, load_resources};
+pub use config::{load_process, load_resources, parse_process};
 pub use container::{
     Console, Container, ContainerBuilder, ExitStatus, NotifySocket, Plan, Process, ProcessBuilder, State,
     Status, default_root,
