@@ -12,7 +12,7 @@ use runtime_core::Container;
 use std::{
     env, fs,
     os::unix::net::UnixStream,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// 128 and SIGKILL.
@@ -58,7 +58,7 @@ fn members(root: &Path, id: &str) -> Vec<Container> {
     Container::list(root).unwrap_or_default().into_iter().filter(of_group).collect()
 }
 
-fn remove(root: &Path, id: &str, rootfs: &PathBuf) -> Result<()> {
+fn remove(root: &Path, id: &str, rootfs: &Path) -> Result<()> {
     Container::delete_forced(root, id)?;
     rootfs::unmount_all(rootfs)
 }
