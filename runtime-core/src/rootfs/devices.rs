@@ -128,7 +128,7 @@ fn plan_nodes(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
     for (path, major, minor) in defaults(configured(rootfs)) {
         let device = libc::makedev(major, minor);
         let mode = libc::S_IFCHR | 0o666;
-        let step = Step::Device { root, target: text(path), mode, device, uid: 0, gid: 0 };
+        let step = Step::Device { root, target: text(path), mode, device, uid: 0, gid: 0, bind: true };
         program.step(Place::Property(DEFAULTS_PLACE), &step);
     }
     for (index, device) in configured(rootfs).iter().enumerate() {
@@ -153,6 +153,7 @@ fn plan_nodes(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
             device: id,
             uid: device.uid().unwrap_or(0),
             gid: device.gid().unwrap_or(0),
+            bind: false,
         };
         program.step(Place::Item("linux.devices", index), &step);
     }
