@@ -1,5 +1,9 @@
 //! The only unsafe code of this binary: what nix has no safe call for.
 
+// Where panics unwind, and where tests are built, libgcc and libc do it.
+#[cfg(all(not(debug_assertions), panic = "abort", not(test)))]
+mod c_runtime;
+
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Where the C library's start hands over. It does what of the standard library's start is needed here: descriptors 0
