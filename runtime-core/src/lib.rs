@@ -35,7 +35,7 @@ pub mod seccomp;
 mod signal;
 mod sys;
 
-pub use cgroup::{CgroupManager, Stats};
+pub use cgroup::{CgroupManager, OomEvents, Stats};
 pub use config::{load_process, load_resources};
 pub use container::{
     Console, Container, ContainerBuilder, ExitStatus, NotifySocket, Plan, Process, ProcessBuilder, State,

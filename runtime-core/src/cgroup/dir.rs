@@ -23,6 +23,7 @@ use std::{
 const LISTING: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY);
 
 /// An open cgroup directory.
+#[derive(Debug)]
 pub(super) struct Dir {
     fd: OwnedFd,
     path: PathBuf,

@@ -10,6 +10,7 @@ mod device_program;
 mod devices;
 mod dir;
 mod error;
+mod events;
 mod layout;
 mod members;
 mod read;
@@ -26,6 +27,7 @@ mod v2;
 mod tests;
 
 pub use error::{Error, Result};
+pub use events::OomEvents;
 pub use stats::{
     Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,
     PressureLine, Rdma, Stats, Throttling,
@@ -409,6 +411,11 @@ impl Cgroup {
             }
         }
         Ok(stats)
+    }
+
+    /// Its out-of-memory events from now on.
+    pub fn oom_events(&self) -> Result<OomEvents> {
+        OomEvents::new(self)
     }
 
     fn unified(&self) -> Option<&Tree> {

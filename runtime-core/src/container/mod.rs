@@ -23,7 +23,10 @@ pub use exit::ExitStatus;
 pub use readiness::NotifySocket;
 pub use status::{State, Status};
 
-use crate::{Error, ErrorKind, Result, cgroup::Stats};
+use crate::{
+    Error, ErrorKind, Result,
+    cgroup::{OomEvents, Stats},
+};
 use oci_spec::runtime::{LinuxResources, Spec};
 use record::Record;
 use std::{
@@ -250,6 +253,14 @@ impl Container {
         Ok(self.record.cgroup.stats()?)
     }
 
+    /// Its out-of-memory events from now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] on a host without a memory controller; [`ErrorKind::NotFound`] if the cgroup is gone.
+    pub fn oom_events(&self) -> Result<OomEvents> {
+        Ok(self.record.cgroup.oom_events()?)
+    }
+
     /// Starts a further process in the container.
     ///
     /// # Errors
@@ -271,6 +282,19 @@ impl Container {
     /// The master of the terminal of a container that was built with [`Console::Return`]; once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
+    }
+
+    /// A descriptor of the first process, whoever made it: readable when it ends, pidfd_open(2). Nothing if it has ended.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn open_pidfd(&self) -> Result<Option<OwnedFd>> {
+        let Some(process) = self.record.process else { return Ok(None) };
+        match kill::open(process) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            Err(error) => Err(Error::io(format!("pidfd_open of process {}", process.pid), error)),
+        }
     }
 
     /// The descriptor of the first process of a container that this process made: readable when it ends, pidfd_open(2).
