@@ -361,6 +361,11 @@ impl Cgroup {
         members::signal_all(lead, self.freezer(), signal)
     }
 
+    /// Removes what of it has neither processes nor sub-cgroups, in one call a hierarchy; tells whether that was all of it.
+    pub fn delete_unused(&self) -> bool {
+        self.claim == Claim::Made && self.trees.iter().all(Tree::remove_empty)
+    }
+
     /// Removes it and all sub-cgroups, and the empty directories above that were made for it. Processes that are about to vanish
     /// get a moment; a missing cgroup is fine.
     pub fn delete(&self) -> Result<()> {

@@ -32,7 +32,7 @@ use nix::{
     sys::stat::Mode,
     unistd::{geteuid, getuid},
 };
-use oci_spec::runtime::{Hooks, Process, Spec};
+use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
 use std::{
     env,
     ffi::OsString,
@@ -276,8 +276,6 @@ impl Making {
             return Err(error);
         }
         self.store()?.write(&self.record)?;
-        let resources = spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
-        self.record.cgroup.apply(&resources)?;
 
         let born_inside = self.record.cgroup.clone_into()?;
         let view = self.record.cgroup.view();
@@ -365,6 +363,9 @@ impl Making {
 
     /// Does the parent's part of a birth, until the process is ready for its start.
     fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
+        // Beside the init program's own work; nothing of the container's or of a hook runs before it is done.
+        let resources = attend.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        self.record.cgroup.apply(resources.unwrap_or(&LinuxResources::default()))?;
         if !relay {
             self.adopt(attend, birth)?;
         }
