@@ -246,7 +246,8 @@ docker rm -f "$NAME" >/dev/null
 gives 0 docker run --rm -m 6m --memory-swap 6m box true
 
 #case out-of-memory
-gives 137 docker run --name "$NAME" -m 16m --memory-swap 16m box sh -c 'exec dd if=/dev/zero of=/dev/null bs=64M count=1'
+# The daemon's shim begins to look after the start, and the event must come before the container's end.
+gives 137 docker run --name "$NAME" -m 16m --memory-swap 16m box sh -c 'sleep 1; dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; sleep 1; exit $code'
 eq "$(docker inspect -f '{{.State.OOMKilled}}' "$NAME")" true
 docker rm "$NAME" >/dev/null
 
@@ -625,3 +626,111 @@ for r in runc tried; do
     docker run --rm -h same --runtime $r box sh -c "$look" | sed -e 's/[0-9a-f]\{64\}/ID/g' -e 's/pipe:.*/pipe/' -e 's/[A-Z][a-z][a-z] *[0-9]* [0-9:]*//' >$r
 done
 diff runc tried >&2
+
+#case attach
+docker run -di --name "$NAME" box sh -c 'read line; echo "got $line"; sleep 0.5; exit 4' >/dev/null
+code=0; out=$( (echo word; sleep 1) | docker attach "$NAME") || code=$?
+eq "$out $code" 'got word 4'
+docker rm "$NAME" >/dev/null
+
+#case attach-signals
+docker run -d --name "$NAME" box sh -c 'trap "exit 6" INT; echo ready; while :; do sleep 0.1; done' >/dev/null
+soon sh -c 'docker logs "$NAME" | grep -q ready'
+# A shell's background jobs ignore SIGINT.
+python3 -c 'import signal, os, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])' docker attach "$NAME" &
+pid=$!
+sleep 0.5
+kill -INT $pid
+code=0; wait $pid || code=$?
+eq $code 6
+docker rm "$NAME" >/dev/null
+
+#case restart-policy-stopped
+docker run -d --name "$NAME" --restart unless-stopped box sh -c 'sleep 0.2; exit 3' >/dev/null
+soon sh -c '[ "$(docker inspect -f "{{.RestartCount}}" "$NAME")" -ge 2 ]'
+docker stop -t 1 "$NAME" >/dev/null
+sleep 0.5
+eq "$(docker inspect -f '{{.State.Running}}' "$NAME")" false
+docker update --restart no "$NAME" >/dev/null
+docker rm -f "$NAME" >/dev/null
+docker run -d --name "$NAME" --restart always box sleep 60 >/dev/null
+kill -KILL "$(docker inspect -f '{{.State.Pid}}' "$NAME")"
+soon sh -c '[ "$(docker inspect -f "{{.RestartCount}} {{.State.Running}}" "$NAME")" = "1 true" ]'
+docker rm -f "$NAME" >/dev/null
+
+#case healthcheck-of-the-image
+mkdir ctx
+printf 'FROM box\nHEALTHCHECK --interval=300ms --retries=1 --timeout=1s CMD ["/bin/sh", "-c", "exit 3"]\nCMD sleep 60\n' >ctx/Dockerfile
+DOCKER_BUILDKIT=0 docker build -q -t "$NAME:built" ctx >/dev/null 2>&1
+docker run -d --name "$NAME" "$NAME:built" >/dev/null
+soon sh -c '[ "$(docker inspect -f "{{.State.Health.Status}}" "$NAME")" = unhealthy ]'
+eq "$(docker inspect -f '{{(index .State.Health.Log 0).ExitCode}}' "$NAME")" 3
+docker rm -f "$NAME" >/dev/null
+docker rmi "$NAME:built" >/dev/null
+
+#case healthcheck-too-slow
+docker run -d --name "$NAME" --health-cmd 'sleep 61.3' --health-interval 0.3s --health-timeout 0.5s --health-retries 1 box sleep 60 >/dev/null
+soon sh -c '[ "$(docker inspect -f "{{.State.Health.Status}}" "$NAME")" = unhealthy ]'
+docker rm -f "$NAME" >/dev/null
+soon sh -c '! pgrep -fx "sleep 61.3"'
+
+#case publish-on-the-bridge
+docker run -d --name "$NAME" -p 172.31.77.1::80 box httpd -f -p 80 -h /etc >/dev/null
+port=$(docker port "$NAME" 80 | sed 's/.*://')
+soon busybox wget -qO- "http://172.31.77.1:$port/hostname"
+eq "$(docker run --rm box wget -qO- "http://172.31.77.1:$port/hostname")" "$(docker exec "$NAME" hostname)"
+docker rm -f "$NAME" >/dev/null
+
+#case block-io
+disk=$(awk '$4 ~ /^(vd|sd|nvme|xvd|loop)/ {print $1 ":" $2, "/dev/" $4; exit}' /proc/partitions)
+[ -b "${disk#* }" ] || skip 'no block device'
+id=$(docker run -d --name "$NAME" --device-read-bps "${disk#* }:1mb" --device-write-iops "${disk#* }:100" box sleep 60)
+eq "$(cat "/sys/fs/cgroup/blkio$PARENT/$id/blkio.throttle.read_bps_device")" "${disk% *} 1048576"
+eq "$(cat "/sys/fs/cgroup/blkio$PARENT/$id/blkio.throttle.write_iops_device")" "${disk% *} 100"
+docker rm -f "$NAME" >/dev/null
+
+#case memory-details
+id=$(docker run -d --name "$NAME" -m 32m --memory-swap 64m --memory-swappiness 10 --oom-kill-disable box sleep 60)
+at=/sys/fs/cgroup/memory$PARENT/$id
+eq "$(cat "$at/memory.swappiness")" 10
+eq "$(awk '$1 == "oom_kill_disable" {print $2}' "$at/memory.oom_control")" 1
+[ ! -e "$at/memory.memsw.limit_in_bytes" ] || eq "$(cat "$at/memory.memsw.limit_in_bytes")" 67108864
+docker rm -f "$NAME" >/dev/null
+
+#case cgroup-namespace-of-the-host
+has "$(docker run --rm --cgroupns host box cat /proc/self/cgroup)" "pids:$PARENT/"
+
+#case all-of-the-host
+docker run --rm --privileged --pid host --network host --ipc host --uts host --cgroupns host -v /:/host:rslave box \
+    sh -c 'test -e /host/proc/1/root/etc/passwd && for n in pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done' >seen
+eq "$(cat seen)" "$(for n in pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done)"
+
+#case stdin-closes
+eq "$(printf 'a\nb\n' | docker run --rm -i box sh -c 'wc -l')" 2
+eq "$(docker run --rm box sh -c 'cat; echo end')" end
+eq "$(docker run --rm -i box sh -c 'cat; echo end' </dev/null)" end
+
+#case live-restore
+# A daemon of this case alone: it is killed, and the next one finds the container.
+daemon() {
+    setsid unshare --net dockerd --data-root "$WORK/data" --exec-root "$WORK/exec" -H "unix://$WORK/sock" -p "$WORK/pid" --bridge none --iptables=false \
+        --ip6tables=false --live-restore --add-runtime "tried=$RUNTIME" --default-runtime tried --cgroup-parent "$PARENT" --storage-driver vfs >>"$WORK/log" 2>&1 &
+    export DOCKER_HOST=unix://$WORK/sock
+    soon docker version || { tail -n 3 "$WORK/log" >&2; return 1; }
+}
+daemon
+docker import -c 'ENV PATH=/bin' "$IMAGE" box >/dev/null
+docker run -d --name "$NAME" --network none box sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done' >/dev/null
+process=$(docker inspect -f '{{.State.Pid}}' "$NAME")
+kill -KILL "$(cat pid)" "$(cat exec/containerd/containerd.pid)"
+sleep 0.3
+kill -0 "$process"
+rm -f pid
+daemon
+eq "$(docker inspect -f '{{.State.Pid}} {{.State.Running}}' "$NAME")" "$process true"
+eq "$(docker exec "$NAME" echo hello)" hello
+docker stop -t 5 "$NAME" >/dev/null
+eq "$(docker wait "$NAME")" 5
+docker rm "$NAME" >/dev/null
+kill "$(cat pid)"
+soon test ! -e pid
