@@ -46,7 +46,8 @@ pub(crate) struct Options {
 struct Engine {
     name: &'static str,
     programs: &'static [&'static str],
-    text: [&'static str; 2],
+    /// What its cases share, then the cases.
+    text: [&'static str; 3],
 }
 
 const DOCKER: &str = include_str!("docker-daemon.sh");
@@ -54,23 +55,23 @@ const ENGINES: [Engine; 5] = [
     Engine {
         name: "containerd",
         programs: &["containerd", "ctr"],
-        text: ["", include_str!("containerd.sh")],
+        text: ["", include_str!("containerd.sh"), ""],
     },
     Engine {
         name: "docker",
         programs: &["dockerd", "docker", "iptables"],
-        text: [DOCKER, include_str!("docker.sh")],
+        text: [DOCKER, include_str!("docker.sh"), include_str!("docker-inside.sh")],
     },
     Engine {
         name: "docker-userns",
         programs: &["dockerd", "docker", "iptables"],
-        text: [DOCKER, include_str!("docker-userns.sh")],
+        text: [DOCKER, include_str!("docker-userns.sh"), ""],
     },
-    Engine { name: "podman", programs: &["podman", "conmon"], text: ["", include_str!("podman.sh")] },
+    Engine { name: "podman", programs: &["podman", "conmon"], text: ["", include_str!("podman.sh"), ""] },
     Engine {
         name: "podman-rootless",
         programs: &["podman", "conmon", "newuidmap", "setpriv"],
-        text: ["", include_str!("podman-rootless.sh")],
+        text: ["", include_str!("podman-rootless.sh"), ""],
     },
 ];
 
@@ -83,7 +84,7 @@ impl Engine {
     }
 
     fn script(&self) -> Script {
-        Script::parse(self.text[0], self.text[1])
+        Script::parse(self.text[0], &self.text[1..].concat())
     }
 
     /// The first program that is not here.
