@@ -21,6 +21,7 @@ mod annotations;
 pub mod cgroup;
 mod config;
 mod container;
+mod criu;
 mod error;
 mod features;
 mod fs;
@@ -38,9 +39,10 @@ mod sys;
 pub use cgroup::{CgroupManager, OomEvents, Stats};
 pub use config::{load_process, load_resources};
 pub use container::{
-    Console, Container, ContainerBuilder, ExitStatus, NotifySocket, Plan, Process, ProcessBuilder, State,
-    Status, default_root,
+    CheckpointOptions, Console, Container, ContainerBuilder, CriuOptions, ExitStatus, NotifySocket, Plan,
+    Process, ProcessBuilder, RestoreOptions, State, Status, default_root,
 };
+pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
 pub use oci_spec;

@@ -339,6 +339,11 @@ impl Cgroup {
         members::set_frozen(self.needs_freezer()?, true)
     }
 
+    /// The directory whose processes are frozen together.
+    pub fn freezer_dir(&self) -> Option<PathBuf> {
+        self.freezer().filter(|_| self.claim == Claim::Made).map(Tree::dir)
+    }
+
     /// Lets all processes run again.
     pub fn thaw(&self) -> Result<()> {
         members::set_frozen(self.needs_freezer()?, false)

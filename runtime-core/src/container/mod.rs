@@ -2,25 +2,32 @@
 //! "Operations".
 
 mod builder;
+mod checkpoint;
 mod console;
 mod create;
 mod delete;
 mod exec;
 mod exit;
+mod external;
+mod image;
 mod kill;
 mod members;
 mod notify;
+mod points;
 mod readiness;
 mod record;
+mod restore;
 mod start;
 mod status;
 mod store;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
+pub use checkpoint::{CheckpointOptions, CriuOptions};
 pub use console::Console;
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
 pub use readiness::NotifySocket;
+pub use restore::RestoreOptions;
 pub use status::{State, Status};
 
 use crate::{
@@ -207,6 +214,17 @@ impl Container {
             Status::Paused => Ok(self.record.cgroup.thaw()?),
             status => Err(self.wrong_state("cannot be resumed", status)),
         }
+    }
+
+    /// Saves all processes by CRIU, criu(8), so that [`ContainerBuilder::restore`] can bring them back, here or elsewhere.
+    /// They end with it, and the container is stopped, if the options do not say otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is neither running nor paused; [`ErrorKind::Unsupported`] if there is no CRIU, or it lacks
+    /// what is asked of it. [`ErrorKind::Io`] with the cause that CRIU tells, and the place of its log. After an error the
+    /// container runs on as it did, and but for the log nothing is left in the image's directory.
+    pub fn checkpoint(&self, options: CheckpointOptions) -> Result<()> {
+        checkpoint::checkpoint(self, options)
     }
 
     /// The process ids of all its processes in the runtime's pid namespace.

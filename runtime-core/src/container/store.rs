@@ -196,6 +196,14 @@ impl Store {
         self.dir.join("notify")
     }
 
+    /// An empty directory: where CRIU, in a mount namespace of its own, has the rootfs.
+    pub(super) fn criu_root(&self) -> Result<PathBuf> {
+        let path = self.dir.join("criu-root");
+        let path = std::path::absolute(path).map_err(|error| self.failed("find", error))?;
+        DirBuilder::new().mode(0o755).create(&path).map_err(|error| self.failed("make criu-root", error))?;
+        path.canonicalize().map_err(|error| self.failed("find criu-root", error))
+    }
+
     /// A lock that belongs to this open file, and so to the init program that inherits it, until its execve closes it:
     /// F_OFD_SETLK of fcntl(2).
     pub(super) fn init_lock(&self) -> Result<OwnedFd> {
