@@ -37,7 +37,7 @@ mod signal;
 mod sys;
 
 pub use cgroup::{CgroupManager, OomEvents, Stats};
-pub use config::{load_process, load_resources};
+pub use config::{load_process, load_resources, parse_process};
 pub use container::{
     CheckpointOptions, Console, Container, ContainerBuilder, CriuOptions, ExitStatus, NotifySocket, Plan,
     Process, ProcessBuilder, RestoreOptions, State, Status, default_root,

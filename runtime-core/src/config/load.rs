@@ -43,8 +43,15 @@ pub(crate) fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
 /// # Errors
 /// The file is missing, not a regular file, too large, not JSON, or a property has a wrong type.
 pub fn load_process(path: &Path) -> Result<Process, Error> {
-    let bytes = read(path)?;
-    let mut process = parse_as(&bytes, path, repair::process_lost_words, repair::process)?;
+    parse_process(&read(path)?, path)
+}
+
+/// Parses config.json's `process` alone, from memory; `file` is its name for the messages.
+///
+/// # Errors
+/// It is not JSON, or a property has a wrong type.
+pub fn parse_process(bytes: &[u8], file: &Path) -> Result<Process, Error> {
+    let mut process = parse_as(bytes, file, repair::process_lost_words, repair::process)?;
     repair::drop_empty_of_process(&mut process);
     Ok(process)
 }

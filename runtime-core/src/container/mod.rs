@@ -116,6 +116,12 @@ impl Container {
         self.record.process.filter(record::ProcessId::is_alive).map(|process| process.pid)
     }
 
+    /// Whether the end of its first process is the end of all its processes: it has a pid namespace that was made for it.
+    /// Who attends a container without one kills what is left, by [`Container::kill_all`].
+    pub fn ends_with_first_process(&self) -> bool {
+        self.record.new_namespaces & crate::namespace::flag::PID != 0
+    }
+
     /// What it is doing, found out anew.
     ///
     /// # Errors
