@@ -9,11 +9,7 @@ use crate::{
 };
 use corten_ttrpc::{Message, task::DeleteResponse};
 use runtime_core::Container;
-use std::{
-    env, fs,
-    os::unix::net::UnixStream,
-    path::Path,
-};
+use std::{env, fs, os::unix::net::UnixStream, path::Path};
 
 /// 128 and SIGKILL.
 const KILLED: u32 = 137;
