@@ -1,5 +1,7 @@
 //! The only unsafe code of this binary: what nix and std have no safe call for.
 
+pub(crate) mod mount;
+
 use std::{
     io,
     mem::MaybeUninit,
