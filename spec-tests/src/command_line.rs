@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    cases, engines,
+    cases, engines, faults,
     harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
 };
 use lexopt::{Arg, Parser, ValueExt};
@@ -10,6 +10,7 @@ use std::{error::Error, path::PathBuf, thread};
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
+spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -22,6 +23,9 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --retries N            try a case that failed N times more, for a loaded machine (default: 0)
   --engine NAME          only containerd, docker, docker-userns, podman or podman-rootless; may be repeated
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
+  --sample N             of faults: so many points, evenly spread (default: all)
+  --kill-only            of faults: the runtime is killed, and no call fails
+  --errors-only          of faults: calls fail, and nothing is killed
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -34,6 +38,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut columns = Vec::new();
     let mut list = false;
     let mut only = Vec::new();
+    let (mut sample, mut errors, mut kills) = (None, true, true);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -53,6 +58,9 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             }
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("sample") => sample = Some(parser.value()?.parse()?),
+            Arg::Long("kill-only") => errors = false,
+            Arg::Long("errors-only") => kills = false,
             Arg::Long("list") => list = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
             Arg::Long("reference") => {
@@ -81,6 +89,11 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         let Options { runtime, filter, jobs, .. } = options;
         let options = engines::Options { runtime, reference, engines: only, filter, jobs: jobs + 1, v2 };
         return tell_engines(&options, list);
+    }
+    if verb.as_deref() == Some("faults") {
+        let Options { runtime, filter, cgroups, jobs, output, .. } = options;
+        let options = faults::Options { runtime, cgroups, filter, sample, errors, kills, jobs, output };
+        return Ok(faults::faults(&options)?);
     }
     if verb.as_deref() != Some("conformance") {
         return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());
