@@ -92,7 +92,8 @@ const OLD: &[(&str, libc::c_long, Class)] = &[];
 
 fn find(number: i64) -> Option<(&'static str, Class)> {
     let mut all = TABLE.iter().chain(OLD);
-    all.find(|(_, other, _)| *other == number).map(|(name, _, class)| (name.trim_start_matches("SYS_"), *class))
+    all.find(|(_, other, _)| *other == number)
+        .map(|(name, _, class)| (name.trim_start_matches("SYS_"), *class))
 }
 
 /// The name of call `number`.
@@ -114,14 +115,15 @@ pub(super) fn is_made(number: i64) -> bool {
 pub(super) fn path_argument(number: i64) -> Option<usize> {
     let (name, class) = find(number)?;
     match name {
-        "symlinkat" | "symlink" | "mount" | "umount2" | "chdir" | "chroot" | "truncate" | "execve" | "statfs" => {
-            Some(0)
-        }
+        "symlinkat" | "symlink" | "mount" | "umount2" | "chdir" | "chroot" | "truncate" | "execve"
+        | "statfs" => Some(0),
         "move_mount" => Some(3),
         "fsopen" => Some(0),
         "open_tree" | "mount_setattr" | "execveat" | "utimensat" => Some(1),
         _ if name.starts_with('f') && class != Class::Plain && !name.ends_with("at") => None,
-        _ if name.ends_with("at") || matches!(name, "renameat2" | "openat2" | "faccessat2" | "statx") => Some(1),
+        _ if name.ends_with("at") || matches!(name, "renameat2" | "openat2" | "faccessat2" | "statx") => {
+            Some(1)
+        }
         _ if OLD.iter().any(|(_, other, _)| *other == number)
             && matches!(class, Class::Open | Class::Entry | Class::Plain) =>
         {

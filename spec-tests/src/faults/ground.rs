@@ -109,8 +109,12 @@ impl Place {
             let words = |pid: i32| {
                 let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
                 let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                let state = state.rsplit_once(") ").map_or("", |(_, rest)| rest.split(' ').next().unwrap_or(""));
-                format!("process {pid} {state} ({})", String::from_utf8_lossy(&words).replace('\0', " ").trim_end())
+                let state =
+                    state.rsplit_once(") ").map_or("", |(_, rest)| rest.split(' ').next().unwrap_or(""));
+                format!(
+                    "process {pid} {state} ({})",
+                    String::from_utf8_lossy(&words).replace('\0', " ").trim_end()
+                )
             };
             return Err(descendants().into_iter().map(words).collect::<Vec<_>>().join(", "));
         }

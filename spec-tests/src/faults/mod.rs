@@ -133,7 +133,12 @@ impl Runner<'_> {
     /// Lists the calls of all operations that are wanted, as points at which they can be broken.
     fn list(&self) -> io::Result<Vec<Sweep>> {
         let all = operation::ALL.iter().flat_map(|operation| {
-            let sweep = move |variant: &Variant| Sweep { operation, variant: *variant, points: Vec::new(), broken: None };
+            let sweep = move |variant: &Variant| Sweep {
+                operation,
+                variant: *variant,
+                points: Vec::new(),
+                broken: None,
+            };
             operation.variants.iter().map(sweep)
         });
         let wanted = |sweep: &Sweep| {
@@ -284,17 +289,24 @@ fn tell(sums: &BTreeMap<String, Sum>, start: Instant) -> bool {
     if io::stdout().is_terminal() {
         print!("\r\x1b[K");
     }
-    println!("| operation | refused | tolerated | killed | never came | wrong | slowest |\n|---|---|---|---|---|---|---|");
+    println!(
+        "| operation | refused | tolerated | killed | never came | wrong | slowest |\n|---|---|---|---|---|---|---|"
+    );
     for (name, sum) in sums {
         let kinds = [Kind::Refused, Kind::Tolerated, Kind::Killed, Kind::Missed, Kind::Failed];
         let counts = kinds.map(|kind| sum.kinds.get(&kind).copied().unwrap_or_default());
         all.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
         let [refused, tolerated, killed, missed, failed] = counts;
         let (milliseconds, what) = &sum.slowest;
-        println!("| {name} | {refused} | {tolerated} | {killed} | {missed} | {failed} | {milliseconds} ms: {what} |");
+        println!(
+            "| {name} | {refused} | {tolerated} | {killed} | {missed} | {failed} | {milliseconds} ms: {what} |"
+        );
     }
     let [refused, tolerated, killed, missed, failed] = all;
-    println!("in {:.1} s: {refused} refused, {tolerated} tolerated, {killed} killed", start.elapsed().as_secs_f64());
+    println!(
+        "in {:.1} s: {refused} refused, {tolerated} tolerated, {killed} killed",
+        start.elapsed().as_secs_f64()
+    );
     println!("{} passed, {failed} failed, {missed} skipped", refused + tolerated + killed);
     failed == 0 && refused + tolerated + killed > 0
 }

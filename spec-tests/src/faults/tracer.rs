@@ -98,7 +98,11 @@ pub(super) struct Tracer<'a> {
 
 impl<'a> Tracer<'a> {
     /// A tracer that breaks the call at `point`, if one is given, and waits for at most `limit`.
-    pub(super) fn new(runtime: &std::path::Path, point: Option<&'a Point>, limit: Duration) -> io::Result<Self> {
+    pub(super) fn new(
+        runtime: &std::path::Path,
+        point: Option<&'a Point>,
+        limit: Duration,
+    ) -> io::Result<Self> {
         let file = fs::metadata(runtime)?;
         sys::tick(TICK)?;
         Ok(Self {
@@ -246,7 +250,8 @@ impl<'a> Tracer<'a> {
                 let nth = *count;
                 *count += 1;
                 let task = tracee.task.clone();
-                let meant = |point: &&Point| point.call == call.number && point.nth == nth && point.task == task;
+                let meant =
+                    |point: &&Point| point.call == call.number && point.nth == nth && point.task == task;
                 match self.point.filter(meant) {
                     Some(point) => self.fail(pid, &call, point)?,
                     None if self.point.is_none() => self.seen.push(Seen { task, call, nth }),
@@ -353,7 +358,8 @@ fn text(pid: Pid, address: u64) -> Option<String> {
     // Not past the end of its page: the next one may not be there.
     let len = (4096 - base % 4096).min(bytes.len());
     let count =
-        process_vm_readv(pid, &mut [IoSliceMut::new(bytes.get_mut(..len)?)], &[RemoteIoVec { base, len }]).ok()?;
+        process_vm_readv(pid, &mut [IoSliceMut::new(bytes.get_mut(..len)?)], &[RemoteIoVec { base, len }])
+            .ok()?;
     let end = bytes.iter().take(count).position(|byte| *byte == 0)?;
     Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
 }

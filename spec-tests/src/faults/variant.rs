@@ -74,7 +74,8 @@ fn plain(bundle: &mut Bundle, hierarchies: &[Hierarchy]) {
     linux["readonlyPaths"] = json!(["/proc/sys", "/proc/irq"]);
     linux["rootfsPropagation"] = json!("rslave");
     linux["sysctl"] = json!({"net.ipv4.ip_unprivileged_port_start": "80"});
-    linux["devices"] = json!([{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 438}]);
+    linux["devices"] =
+        json!([{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 438}]);
     let has = |name: &str| hierarchies.iter().any(|h| h.controllers.iter().any(|other| other == name));
     let mut resources = json!({"devices": [
         {"allow": false, "access": "rwm"},

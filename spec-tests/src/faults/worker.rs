@@ -299,7 +299,11 @@ impl Worker {
 
     fn ok(&self, words: &[&str]) -> Result<Called, String> {
         let called = self.call(words)?;
-        if called.ok { Ok(called) } else { Err(format!("`{}`: {:?}", words.join(" "), called.err.trim_end())) }
+        if called.ok {
+            Ok(called)
+        } else {
+            Err(format!("`{}`: {:?}", words.join(" "), called.err.trim_end()))
+        }
     }
 
     fn status(&self) -> Result<Value, String> {

@@ -43,8 +43,7 @@ pub(crate) fn call(pid: Pid) -> io::Result<Turn> {
     let mut info = MaybeUninit::<libc::ptrace_syscall_info>::zeroed();
     let size = size_of::<libc::ptrace_syscall_info>();
     // SAFETY: the kernel writes at most `size` bytes to `info`, which is that large.
-    let done =
-        unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid.as_raw(), size, info.as_mut_ptr()) };
+    let done = unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid.as_raw(), size, info.as_mut_ptr()) };
     if done < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -103,8 +102,7 @@ pub(crate) fn answer(pid: Pid, value: i64) -> io::Result<()> {
     const NT_PRSTATUS: usize = 1;
     // x0 to x30, sp, pc and pstate.
     let mut registers = [0_u64; 34];
-    let part =
-        libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
     register_set(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, &part)?;
     registers[0] = value.cast_unsigned();
     register_set(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, &part)
