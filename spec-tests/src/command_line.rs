@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    cases, engines,
+    cases, engines, faults,
     harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
 };
 use lexopt::{Arg, Parser, ValueExt};
@@ -10,6 +10,7 @@ use std::{error::Error, path::PathBuf, thread, time::Duration};
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
+spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -24,6 +25,9 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
   --compare              of engines: try all cases with the reference too, not only those that fail, for a table of both
   --limit SECONDS        of engines: what is not done by then has failed (default: 345)
+  --sample N             of faults: so many points, evenly spread (default: all)
+  --kill-only            of faults: the runtime is killed, and no call fails
+  --errors-only          of faults: calls fail, and nothing is killed
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -38,6 +42,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut only = Vec::new();
     let mut compare = false;
     let mut limit = Duration::from_secs(345);
+    let (mut sample, mut errors, mut kills) = (None, true, true);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -57,6 +62,9 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             }
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("sample") => sample = Some(parser.value()?.parse()?),
+            Arg::Long("kill-only") => errors = false,
+            Arg::Long("errors-only") => kills = false,
             Arg::Long("list") => list = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
             Arg::Long("reference") => {
@@ -89,6 +97,11 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         let options =
             engines::Options { runtime, reference, compare, known, limit, engines: only, filter, jobs, v2 };
         return tell_engines(&options, list);
+    }
+    if verb.as_deref() == Some("faults") {
+        let Options { runtime, filter, cgroups, jobs, output, .. } = options;
+        let options = faults::Options { runtime, cgroups, filter, sample, errors, kills, jobs, output };
+        return Ok(faults::faults(&options)?);
     }
     if verb.as_deref() != Some("conformance") {
         return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());

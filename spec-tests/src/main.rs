@@ -6,8 +6,10 @@
 mod cases;
 mod command_line;
 mod engines;
+mod faults;
 mod harness;
 mod payload;
+mod sys;
 
 use std::{env, process::ExitCode};
 
@@ -24,6 +26,13 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("spec-tests: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some((verb, [order])) if verb == "faults-worker" => match faults::worker(order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
                 ExitCode::FAILURE
             }
         },
