@@ -3,9 +3,12 @@
 use super::{
     Container, ContainerBuilder, Status, checkpoint,
     console::{self, Ends},
-    exit, notify, readiness,
+    exit,
+    made::Made,
+    notify, readiness,
     record::{ProcessId, Record},
     start,
+    stdio::{self, Pipes},
     store::{Lock, Store},
 };
 use crate::{
@@ -68,7 +71,10 @@ pub(super) struct Checked {
 }
 
 /// Makes the container.
-pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Container> {
+pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Made> {
+    let pipes = builder.streams.take().map(stdio::open).transpose()?;
+    let (streams, pipes) = pipes.unzip();
+    builder.stdio = streams;
     // The id is checked before anything that may depend on it.
     Store::name(&builder.root, &builder.id)?;
     let checked = check(&mut builder)?;
@@ -77,7 +83,10 @@ pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Cont
     notify::check(&record, checked.filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let (store, lock) = Store::create(&builder.root, &builder.id)?;
     let mut making = Making { store: Some(store), record, lock: Some(lock) };
-    making.make(&builder, checked, ends, until)
+    let mut made = making.make(&builder, checked, ends, until)?;
+    made.pipes = pipes.unwrap_or_default();
+    made.delete_on_drop = builder.delete_on_drop;
+    Ok(made)
 }
 
 /// Plans the first process and makes nothing.
@@ -166,7 +175,7 @@ pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     let later =
         |hooks: &Hooks| [Kind::Poststart, Kind::Poststop].iter().any(|kind| !kind.of(Some(hooks)).is_empty());
     let terminal = checked.process.terminal() == Some(true);
-    let stdio = if terminal { Vec::new() } else { checkpoint::names(&stdio(builder.stdio.as_ref())) };
+    let stdio = if terminal { Vec::new() } else { checkpoint::names(&streams(builder.stdio.as_ref())) };
     Record {
         oci_version: checked.spec.version().clone(),
         id: builder.id.clone(),
@@ -262,7 +271,7 @@ impl Making {
         checked: Checked,
         ends: Ends,
         until: Until,
-    ) -> Result<Container> {
+    ) -> Result<Made> {
         // On record before it exists.
         self.store()?.write(&self.record)?;
         self.store()?.write_config(&checked.text)?;
@@ -331,7 +340,7 @@ impl Making {
         };
         let flags = sequence::plan_container(request, first, &mut program)?;
         let clone = Clone {
-            stdio: stdio(builder.stdio.as_ref()),
+            stdio: streams(builder.stdio.as_ref()),
             preserve_fds: builder.preserve_fds,
             namespaces: flags,
             cgroup: born_inside.as_ref().map(AsFd::as_fd),
@@ -451,20 +460,16 @@ impl Making {
         Ok(())
     }
 
-    pub(super) fn done(
-        &mut self,
-        pidfd: OwnedFd,
-        terminal: Option<OwnedFd>,
-        until: Until,
-    ) -> Result<Container> {
+    pub(super) fn done(&mut self, child: OwnedFd, terminal: Option<OwnedFd>, until: Until) -> Result<Made> {
         let store = self.store()?.clone();
         if until == Until::Running {
             // A poststart hook may ask for what needs the lock itself.
             self.lock = None;
-            start::run_poststart(&store, &self.record).inspect_err(|_| exit::reap_killed(&pidfd))?;
+            start::run_poststart(&store, &self.record).inspect_err(|_| exit::reap_killed(&child))?;
         }
         self.store = None;
-        Ok(Container { store, record: self.record.clone(), child: Some(pidfd), terminal })
+        let container = Container { store, record: self.record.clone() };
+        Ok(Made { container, child, terminal, pipes: Pipes::default(), delete_on_drop: false })
     }
 }
 
@@ -494,7 +499,7 @@ fn unprivileged(error: Error, record: &Record) -> Error {
 }
 
 /// The streams that the process gets: the caller's own where none are given.
-pub(super) fn stdio(given: Option<&[OwnedFd; 3]>) -> [BorrowedFd<'_>; 3] {
+pub(super) fn streams(given: Option<&[OwnedFd; 3]>) -> [BorrowedFd<'_>; 3] {
     match given {
         Some([stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         None => crate::sys::standard_streams(),

@@ -1,9 +1,10 @@
 //! Exec: a further process in a container, as engines and people ask for it. Not of the specification.
 
 use super::{
-    Console, Container, ExitStatus, Status,
+    Console, Container, ExitStatus, Status, Stdio,
     console::{self, Ends},
     create, exit, notify, start,
+    stdio::{self, Pipes},
 };
 use crate::{
     Error, ErrorKind, Result, Signal, config,
@@ -24,6 +25,7 @@ use nix::{
 };
 use oci_spec::runtime::{self, Spec};
 use std::{
+    fs::File,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::PathBuf,
     time::Duration,
@@ -34,7 +36,7 @@ use std::{
 pub struct ProcessBuilder {
     process: runtime::Process,
     console: Console,
-    stdio: Option<[OwnedFd; 3]>,
+    streams: Option<[Stdio; 3]>,
     preserve_fds: u32,
     pid_file: Option<PathBuf>,
     pidfd_socket: Option<PathBuf>,
@@ -49,7 +51,7 @@ impl ProcessBuilder {
         Self {
             process,
             console: Console::None,
-            stdio: None,
+            streams: None,
             preserve_fds: 0,
             pid_file: None,
             pidfd_socket: None,
@@ -69,7 +71,30 @@ impl ProcessBuilder {
     /// The standard streams of a process without a terminal; those of the caller if they are not set.
     #[must_use]
     pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
-        self.stdio = Some([stdin, stdout, stderr]);
+        self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
+        self
+    }
+
+    /// Its standard input.
+    #[must_use]
+    pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
+        self.stream(0, stdin.into())
+    }
+
+    /// Its standard output.
+    #[must_use]
+    pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
+        self.stream(1, stdout.into())
+    }
+
+    /// Its standard error.
+    #[must_use]
+    pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
+        self.stream(2, stderr.into())
+    }
+
+    fn stream(mut self, number: usize, stream: Stdio) -> Self {
+        self.streams.get_or_insert_default()[number] = stream;
         self
     }
 
@@ -124,6 +149,7 @@ pub struct Process {
     pid: i32,
     child: OwnedFd,
     terminal: Option<OwnedFd>,
+    pipes: Pipes,
 }
 
 impl Process {
@@ -153,7 +179,7 @@ impl Process {
     /// # Errors
     /// [`ErrorKind::InvalidState`] if something else in this program reaped it.
     pub fn wait(&self) -> Result<ExitStatus> {
-        exit::wait(Some(&self.child))
+        exit::wait(&self.child)
     }
 
     /// As [`Process::wait`], for at most `time`; nothing if it runs longer.
@@ -161,12 +187,27 @@ impl Process {
     /// # Errors
     /// As [`Process::wait`].
     pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        exit::wait_timeout(Some(&self.child), time)
+        exit::wait_timeout(&self.child, time)
     }
 
     /// The master of its terminal, if it was asked for by [`Console::Return`]; once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
+    }
+
+    /// Where its standard input is written, if that is [`Stdio::Piped`]; once. Dropped, it ends.
+    pub fn take_stdin(&mut self) -> Option<File> {
+        self.pipes.take(0)
+    }
+
+    /// Where its standard output is read, if that is [`Stdio::Piped`]; once.
+    pub fn take_stdout(&mut self) -> Option<File> {
+        self.pipes.take(1)
+    }
+
+    /// Where its standard error is read, if that is [`Stdio::Piped`]; once.
+    pub fn take_stderr(&mut self) -> Option<File> {
+        self.pipes.take(2)
     }
 }
 
@@ -182,6 +223,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     let flags = container.record.namespaces;
     let born_inside = if builder.cgroups.is_empty() { container.record.cgroup.clone_into()? } else { None };
     let variables: Vec<_> = builder.environment.drain(..).chain(home(container, &process)).collect();
+    let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
     let mut program = Program::new();
     let terminal = ends.theirs.as_ref().map(OwnedFd::try_clone).transpose();
     let request = Request {
@@ -199,7 +241,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     sequence::plan_exec(request, &init, flags, &mut program)?;
     let relay = sequence::exec_needs_relay(flags);
     let clone = Clone {
-        stdio: create::stdio(builder.stdio.as_ref()),
+        stdio: create::streams(streams.as_ref()),
         preserve_fds: builder.preserve_fds,
         namespaces: 0,
         cgroup: born_inside.as_ref().map(AsFd::as_fd),
@@ -213,7 +255,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     let terminal = ends.receive()?;
     start::await_execution(&mut birth, &spec, &container.record, status)?;
     let (pid, child) = birth.finish()?;
-    Ok(Process { pid, child, terminal })
+    Ok(Process { pid, child, terminal, pipes: pipes.unwrap_or_default() })
 }
 
 /// The descriptor of the container's first process, whose namespaces are joined, and what the container is doing.

@@ -11,6 +11,7 @@ mod exit;
 mod external;
 mod image;
 mod kill;
+mod made;
 mod members;
 mod notify;
 mod points;
@@ -19,6 +20,7 @@ mod record;
 mod restore;
 mod start;
 mod status;
+mod stdio;
 mod store;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
@@ -26,9 +28,11 @@ pub use checkpoint::{CheckpointOptions, CriuOptions};
 pub use console::Console;
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
+pub use made::{Created, Running};
 pub use readiness::NotifySocket;
 pub use restore::RestoreOptions;
 pub use status::{State, Status};
+pub use stdio::Stdio;
 
 use crate::{
     Error, ErrorKind, Result,
@@ -36,24 +40,17 @@ use crate::{
 };
 use oci_spec::runtime::{LinuxResources, Spec};
 use record::Record;
-use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, path::Path};
 use store::Store;
 
-/// A container that exists: made by a [`ContainerBuilder`], or found by its id.
+/// A container that exists, whoever made it: found by its id, or part of a [`Created`] or a [`Running`] one.
 ///
 /// It is known by its state directory, so that several programs can work on it in turn; each operation takes the
 /// container's lock. Dropping the value does nothing to the container.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Container {
     store: Store,
     record: Record,
-    /// Set where this process made the container: its first process is a child of ours.
-    child: Option<OwnedFd>,
-    terminal: Option<OwnedFd>,
 }
 
 impl Container {
@@ -65,7 +62,7 @@ impl Container {
     pub fn load(root: &Path, id: &str) -> Result<Self> {
         let store = Store::open(root, id)?;
         let record = store.read()?;
-        Ok(Self { store, record, child: None, terminal: None })
+        Ok(Self { store, record })
     }
 
     /// All containers of the state directory `root`, by id. A root that does not exist has none; a container whose state
@@ -161,7 +158,7 @@ impl Container {
     /// # Errors
     /// [`ErrorKind::InvalidState`] if it is not created; [`ErrorKind::Exec`] if the program cannot be executed;
     /// [`ErrorKind::Hook`] if a startContainer or poststart hook fails, which stops the container.
-    pub fn start(&mut self) -> Result<()> {
+    pub fn start(&self) -> Result<()> {
         start::start(self)
     }
 
@@ -303,11 +300,6 @@ impl Container {
         NotifySocket::bind(&self.store, self.record.process)
     }
 
-    /// The master of the terminal of a container that was built with [`Console::Return`]; once.
-    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
-        self.terminal.take()
-    }
-
     /// A descriptor of the first process, whoever made it: readable when it ends, pidfd_open(2). Nothing if it has ended.
     ///
     /// # Errors
@@ -319,28 +311,6 @@ impl Container {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
             Err(error) => Err(Error::io(format!("pidfd_open of process {}", process.pid), error)),
         }
-    }
-
-    /// The descriptor of the first process of a container that this process made: readable when it ends, pidfd_open(2).
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.child.as_ref().map(AsFd::as_fd)
-    }
-
-    /// Waits for the end of the first process of a container that this process made.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidState`] if another process made it, or something else in this process reaped it: where SIGCHLD is
-    /// ignored, the kernel does so.
-    pub fn wait(&self) -> Result<ExitStatus> {
-        exit::wait(self.child.as_ref())
-    }
-
-    /// As [`Container::wait`], for at most `time`; nothing if it runs longer.
-    ///
-    /// # Errors
-    /// As [`Container::wait`].
-    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        exit::wait_timeout(self.child.as_ref(), time)
     }
 
     fn wrong_state(&self, what: &str, status: Status) -> Error {

@@ -6,13 +6,14 @@
 //! then do they run.
 
 use super::{
-    Container, ContainerBuilder,
+    ContainerBuilder,
     checkpoint::{self, CriuOptions, EXTERNAL_NAMESPACES, Prepared},
     console::Ends,
     create::{self, Checked, Making, Until},
     external,
     image::{Contents, Image, What},
-    points, readiness,
+    made::Made,
+    points, readiness, stdio,
     store::Store,
 };
 use crate::{
@@ -60,7 +61,9 @@ impl RestoreOptions {
 }
 
 /// Makes the container from the image.
-pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) -> Result<Container> {
+pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) -> Result<Made> {
+    let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
+    builder.stdio = streams;
     Store::name(&builder.root, &builder.id)?;
     let (image, contents) = Image::open(&wanted.criu.image_path)?;
     let descriptors = image.descriptors()?;
@@ -94,7 +97,10 @@ pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) ->
     let pid = pid.map_err(|error| error.context(format!("restore of container {}", builder.id)))?;
     let pidfd = pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;
     let terminal = restore.ends.receive()?;
-    making.done(pidfd, terminal, Until::Running)
+    let mut made = making.done(pidfd, terminal, Until::Running)?;
+    made.pipes = pipes.unwrap_or_default();
+    made.delete_on_drop = builder.delete_on_drop;
+    Ok(made)
 }
 
 /// A restore under way.
@@ -234,7 +240,7 @@ impl Restore<'_> {
         let Prepared { mut options, log, dirs: _dirs } = prepared;
         let streams = match &self.builder.stdio {
             Some(streams) => {
-                Ok(create::stdio(Some(streams)).map(|fd: BorrowedFd<'_>| fd.try_clone_to_owned()))
+                Ok(create::streams(Some(streams)).map(|fd: BorrowedFd<'_>| fd.try_clone_to_owned()))
             }
             None => criu::own_streams().map(|streams| streams.map(Ok)),
         };

@@ -166,7 +166,7 @@ impl Making {
             streams = match streams::open_terminal(&self.io, &owner, master) {
                 Ok(streams) => streams,
                 Err(error) => {
-                    let _ = runtime.delete(true);
+                    let _ = runtime.delete();
                     return Err(error);
                 }
             };
