@@ -13,6 +13,7 @@ mod image;
 mod kill;
 mod members;
 mod notify;
+mod ownership;
 mod points;
 mod readiness;
 mod record;
