@@ -14,6 +14,7 @@ mod kill;
 mod made;
 mod members;
 mod notify;
+mod ownership;
 mod points;
 mod readiness;
 mod record;

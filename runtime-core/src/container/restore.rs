@@ -13,7 +13,9 @@ use super::{
     external,
     image::{Contents, Image, What},
     made::Made,
-    points, readiness, stdio,
+    points, readiness,
+    record::Record,
+    stdio,
     store::Store,
 };
 use crate::{
@@ -253,7 +255,11 @@ impl Restore<'_> {
         };
         let mut session = Session::begin(&self.wanted.criu.program, setup)?;
         // What it makes is born in the container's cgroups. Limits come when all of it is there: they are not for criu.
-        making.record.cgroup.attach(session.pid())?;
+        let Record { cgroup, id, annotations, .. } = &mut making.record;
+        match cgroup.waits_for_process() {
+            true => cgroup.enter_without_limits(session.pid(), id, annotations)?,
+            false => cgroup.attach(session.pid())?,
+        }
         options.cgroup_roots = cgroups_of(session.pid())?;
         session.ask(Kind::Restore, Some(&options))?;
         let mut failed = None;
@@ -289,7 +295,7 @@ impl Restore<'_> {
                 let record = &mut making.record;
                 let resources =
                     self.checked.spec.linux().as_ref().and_then(|linux| linux.resources().clone());
-                record.cgroup.apply(&resources.unwrap_or_default())?;
+                record.cgroup.apply_late(&resources.unwrap_or_default())?;
                 record.intel_rdt.as_ref().map_or(Ok(()), |group: &Group| group.attach(pid))?;
                 // CRIU gives processes a time namespace of their own, so that their clocks go on as they were.
                 if differs(pid, "time_for_children") || differs(pid, "time") {

@@ -54,6 +54,8 @@ pub(crate) struct First<'a> {
     pub(crate) rootfs: &'a Path,
     pub(crate) namespaces: Namespaces,
     pub(crate) view: &'a View,
+    /// The container's cgroup is not there before the parent says so.
+    pub(crate) cgroup_comes_late: bool,
     pub(crate) root_change: RootChange,
     pub(crate) id_mapped: &'a [idmap::Ready],
     pub(crate) hooks: Option<&'a Inside>,
@@ -90,7 +92,7 @@ pub(crate) fn plan_container(
 
     plan_handles(&request, true, program)?;
     rootfs.plan_early(program)?;
-    let First { view, hooks, host_environment, network, listener, namespaces, .. } = first;
+    let First { view, cgroup_comes_late, hooks, host_environment, network, listener, namespaces, .. } = first;
     let joined = namespaces.hand_over(program, privileged);
     joined.iter().for_each(|namespace| namespace.plan(program));
     if relay {
@@ -98,8 +100,8 @@ pub(crate) fn plan_container(
     }
     program.step(PROCESS, &Step::NewSession {});
     plan_keyring(&request, program);
-    rootfs.plan_tree(program, view)?;
-    if request.await_cgroup {
+    let awaited = rootfs.plan_tree(program, view, cgroup_comes_late)?;
+    if request.await_cgroup && !awaited {
         program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
     }
     if new & flag::CGROUP != 0 {
