@@ -46,6 +46,7 @@ pub use container::{
 pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
+pub use init::user_namespace;
 pub use job::Job;
 pub use oci_spec;
 pub use signal::Signal;

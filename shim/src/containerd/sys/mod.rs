@@ -1,5 +1,7 @@
 //! The only unsafe code of this binary: what nix and std have no safe call for.
 
+pub(crate) mod mount;
+
 use std::{
     io,
     mem::MaybeUninit,
@@ -27,6 +29,12 @@ extern "C" fn main() -> libc::c_int {
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     crate::shim().into()
+}
+
+/// Closes what the caller left open beyond the standard streams. To be called before anything is opened.
+pub(crate) fn close_inherited() {
+    // SAFETY: nothing of this program has a descriptor from 3 on yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
 }
 
 /// One heap for all threads: a worker's own would be kept after its end. Large pieces go back to the kernel when freed.
@@ -113,7 +121,7 @@ pub(crate) fn resize(master: impl AsFd, columns: u16, rows: u16) -> io::Result<(
 }
 
 /// Starts a program with `extra` as its descriptors 3, 4 and 5.
-pub(crate) fn spawn_with(command: &mut Command, extra: [OwnedFd; 3]) -> io::Result<Child> {
+pub(crate) fn spawn_with(command: &mut Command, extra: &[OwnedFd; 3]) -> io::Result<Child> {
     let numbers = extra.each_ref().map(AsRawFd::as_raw_fd);
     // SAFETY: the closure makes system calls on numbers that `extra` keeps open, and nothing else.
     unsafe {
@@ -139,10 +147,13 @@ pub(crate) fn spawn_with(command: &mut Command, extra: [OwnedFd; 3]) -> io::Resu
 
 /// Reaps the child `pid`, whichever thread's it is, if it has ended.
 pub(crate) fn reap_one(pid: i32) -> Option<Ended> {
+    if pid <= 0 {
+        return None; // these stand for any child
+    }
     let mut status = 0;
     // SAFETY: the status is ours to be filled in.
     let answer = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::__WALL) };
-    (answer == pid && pid > 0).then(|| Ended {
+    (answer == pid).then(|| Ended {
         pid,
         status: match libc::WIFEXITED(status) {
             true => libc::WEXITSTATUS(status).unsigned_abs(),
