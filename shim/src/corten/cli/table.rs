@@ -162,6 +162,17 @@ pub(crate) const COMMANDS: &[Command] = &[
             "corten update --memory 512M --pids-limit 100 web",
             "new limits for memory and processes",
         )]),
+    Command::on_container("mounts", Group::Inside, "add mounts to a container that runs, or remove them")
+        .words("add|remove ID FILE", 3, 3)
+        .more(
+            "FILE, or - for standard input, is a list of mounts as config.json has it, or a document with a \
+             property `mounts`. Bind mounts and tmpfs can be added, all of them or none. To remove one, only \
+             its destination counts. Mounts that are added are gone with the container.",
+        )
+        .examples(&[(
+            r#"echo '[{"destination": "/data", "source": "/srv/data", "options": ["rbind", "ro"]}]' | corten mounts add web -"#,
+            "the host's /srv/data as the container's /data",
+        )]),
     Command::on_container(
         "events",
         Group::Inside,
