@@ -85,7 +85,7 @@ fn words(command: &Command) -> &'static [Word] {
         "exec" => &[Word::Id, Word::Anything],
         "help" => &[Word::Command],
         "mounts" => &[Word::OneOf(&["add", "remove"]), Word::Id, Word::Files],
-        _ if command.words.starts_with("ID") => &[Word::Id],
+        _ if command.words.trim_start_matches('[').starts_with("ID") => &[Word::Id],
         _ => &[],
     }
 }

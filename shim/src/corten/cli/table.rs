@@ -178,8 +178,13 @@ pub(crate) const COMMANDS: &[Command] = &[
         Group::Inside,
         "statistics and out-of-memory events, one JSON object a line",
     )
+    .words("[ID]", 0, 1)
     .flags(flags::EVENTS)
-    .examples(&[("corten events --stats web", "the statistics as they are now")]),
+    .more("An ID is needed but with --follow, which without one shows all containers.")
+    .examples(&[
+        ("corten events --stats web", "the statistics as they are now"),
+        ("corten events --follow", "what all containers use, as a table that is drawn anew each second"),
+    ]),
     Command::plain("list", Group::Look, "the containers beneath --root")
         .flags(flags::LIST)
         .examples(&[("corten list --format json", "for a program to read")]),
