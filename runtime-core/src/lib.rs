@@ -38,7 +38,7 @@ mod signal;
 mod sys;
 
 pub use cgroup::{CgroupManager, OomEvents, Stats};
-pub use config::{load_process, load_resources, parse_process};
+pub use config::{load_mounts, load_process, load_resources, parse_process};
 pub use container::{
     CheckpointOptions, Console, Container, ContainerBuilder, Created, CriuOptions, ExitStatus, NotifySocket,
     Plan, Process, ProcessBuilder, RestoreOptions, Running, State, Status, Stdio, default_root,

@@ -3,7 +3,7 @@
 use super::{
     Container, ContainerBuilder, Status, checkpoint,
     console::{self, Ends},
-    exit,
+    exit, id_mapped,
     made::Made,
     notify, ownership, readiness,
     record::{ProcessId, Record},
@@ -26,10 +26,10 @@ use crate::{
     plan::Program,
     process::{home, oom, rlimits},
     resctrl::Group,
-    rootfs::{self, idmap},
+    rootfs,
     seccomp::{self, Filter},
 };
-use corten_init::{message::Phase, step::Slot};
+use corten_init::message::Phase;
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
@@ -97,7 +97,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let hooks = Inside::new(checked.spec.hooks().as_ref(), &Output::default(), &mut program)?;
     // No process is made only to show what would be done.
     let stand_in = |_: &IdMaps| procfs::handle();
-    let id_mapped = id_mapped(&checked.spec, &checked.namespaces, &mut program, stand_in)?;
+    let id_mapped = id_mapped::ready(&checked.spec, of(&checked.namespaces), &mut program, stand_in)?;
     let network = devices::way(&checked.spec, &mut program)?;
     let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
@@ -205,33 +205,9 @@ fn variables(given: &[String], process: &Process, rootfs: &Path) -> Result<Vec<S
     Ok(given.iter().cloned().chain(home::variable(process, root)).collect())
 }
 
-/// The user namespaces that id-mapped mounts need, handed over: one for each distinct mapping, made by `make`.
-fn id_mapped(
-    spec: &Spec,
-    namespaces: &Namespaces,
-    program: &mut Program,
-    make: impl Fn(&IdMaps) -> Result<OwnedFd>,
-) -> Result<Vec<idmap::Ready>> {
-    let mut made: Vec<(Option<IdMaps>, Slot)> = Vec::new();
-    let mut ready = Vec::new();
-    for idmap::Wanted { mount, maps } in idmap::wanted(spec, namespaces.new)? {
-        let slot = match made.iter().find(|(known, _)| *known == maps) {
-            Some((_, slot)) => *slot,
-            None => {
-                let file = match (&maps, namespaces.joined_user()) {
-                    (Some(maps), _) => make(maps),
-                    (None, Some(file)) => file.try_clone().map_err(|error| Error::io("dup", error)),
-                    (None, None) => Err(Error::new(ErrorKind::InvalidConfig, "needs id mappings")),
-                };
-                let slot = program
-                    .hand_over(file.map_err(|error| error.context(format!("mounts[{mount}]: idmap")))?);
-                made.push((maps, slot));
-                slot
-            }
-        };
-        ready.push(idmap::Ready { mount, slot });
-    }
-    Ok(ready)
+/// The flags of its new namespaces, and the user namespace that is joined.
+fn of(namespaces: &Namespaces) -> (u32, Option<&OwnedFd>) {
+    (namespaces.new, namespaces.joined_user())
 }
 
 fn host_environment() -> Vec<OsString> {
@@ -309,7 +285,7 @@ impl Making {
             }
             Until::Running => None,
         };
-        let id_mapped = id_mapped(&spec, &namespaces, &mut program, user_namespace::make)?;
+        let id_mapped = id_mapped::ready(&spec, of(&namespaces), &mut program, user_namespace::make)?;
         let network = devices::way(&spec, &mut program)?;
         let variables = variables(&builder.environment, &process, &self.record.rootfs)?;
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };

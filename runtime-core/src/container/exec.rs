@@ -263,8 +263,9 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     Ok(Process { pid, child, terminal, pipes: pipes.unwrap_or_default() })
 }
 
-/// The container's first process, its descriptor, by which its namespaces are joined, and what the container is doing.
-fn target(container: &Container, ignore_paused: bool) -> Result<(ProcessId, OwnedFd, Status)> {
+/// The container's first process, its descriptor, by which its namespaces are joined, and what the container is doing. One
+/// that is paused is refused unless `ignore_paused`.
+pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(ProcessId, OwnedFd, Status)> {
     let gone = || Error::new(ErrorKind::InvalidState, "cannot exec in a stopped container");
     let status = container.status()?;
     match status {

@@ -7,9 +7,12 @@ mod entry;
 mod hidden;
 pub(crate) mod idmap;
 mod label;
+mod live;
 mod long_options;
 mod mounts;
 pub(crate) mod options;
+
+pub(crate) use live::Change;
 
 use crate::{
     Error, ErrorKind, Result,
@@ -193,9 +196,7 @@ impl<'a> Rootfs<'a> {
 
     /// Plans what comes when all is in place: what is read-only, hidden, or propagated.
     pub(crate) fn plan_last(&mut self, program: &mut Program) -> Result<()> {
-        for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
-            program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
-        }
+        self.plan_read_only(program);
         if !self.has_mount_namespace() {
             return Ok(());
         }
@@ -209,6 +210,12 @@ impl<'a> Rootfs<'a> {
             program.step(Place::Property("root.readonly"), &step);
         }
         Ok(())
+    }
+
+    fn plan_read_only(&mut self, program: &mut Program) {
+        for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
+            program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
+        }
     }
 
     /// linux.rootfsPropagation as MS_* flags.
