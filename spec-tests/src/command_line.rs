@@ -2,13 +2,15 @@
 
 use crate::{
     cases, engines,
-    harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
+    harness::{Cgroups, Claims, Format, Known, Options, conformance, table, wanted},
+    shim,
 };
 use lexopt::{Arg, Parser, ValueExt};
 use std::{error::Error, path::PathBuf, thread};
 
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
+spec-tests shim --shim PATH [options]         containerd's task service: a shim asked by ttrpc, without containerd
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
@@ -37,6 +39,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
+        claims: Claims::of,
         filter: Vec::new(),
         cgroups: None,
         format: Format::Text,
@@ -51,7 +54,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
                 print!("{HELP}");
                 return Ok(true);
             }
-            Arg::Long("runtime") => options.runtime = parser.value()?.into(),
+            Arg::Long("runtime" | "shim") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
             Arg::Long("list") => list = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
@@ -82,10 +85,14 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         let options = engines::Options { runtime, reference, engines: only, filter, jobs: jobs + 1, v2 };
         return tell_engines(&options, list);
     }
-    if verb.as_deref() != Some("conformance") {
-        return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());
-    }
-    let suite = cases::all();
+    let suite = match verb.as_deref() {
+        Some("conformance") => cases::all(),
+        Some("shim") => {
+            options.claims = Claims::of_shim;
+            shim::all()
+        }
+        _ => return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into()),
+    };
     if list {
         for case in suite.cases.iter().filter(|case| wanted(case, &options.filter)) {
             println!("{} [{} {}]", case.name, case.level, case.clause);
@@ -93,7 +100,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     if options.runtime.as_os_str().is_empty() {
-        return Err("--runtime PATH is needed".into());
+        return Err("--runtime PATH or --shim PATH is needed".into());
     }
     Ok(conformance(&suite, &options)?)
 }
@@ -104,7 +111,7 @@ fn tell_engines(options: &engines::Options, list: bool) -> Result<bool, Box<dyn 
         return Ok(true);
     }
     if options.runtime.as_os_str().is_empty() {
-        return Err("--runtime PATH is needed".into());
+        return Err("--runtime PATH or --shim PATH is needed".into());
     }
     Ok(engines::engines(options)?)
 }

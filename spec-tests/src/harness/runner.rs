@@ -34,6 +34,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: PathBuf,
+    /// How it is asked what it is.
+    pub(crate) claims: fn(&Path) -> Claims,
     /// Only cases whose names or clauses hold one of these.
     pub(crate) filter: Vec<String>,
     /// How cgroups are to be mounted for the runtime: none for as they are.
@@ -111,7 +113,7 @@ impl Ground {
         let parent = format!("/corten-test-{id}");
         let hierarchies = machine::hierarchies();
         let parents = leak::Parents::make(&hierarchies, &parent)?;
-        let claims = Claims::of(&runtime);
+        let claims = (options.claims)(&runtime);
         Ok(Self { base, payload, parent, hierarchies, parents, claims, runtime })
     }
 

@@ -1,0 +1,227 @@
+//! The daemon's side of a shim without a daemon: its directories, the command line and the environment with which it starts
+//! shims, and its event service.
+
+use super::{
+    client::{Client, REQUEST, RESPONSE, frame, read_frame},
+    messages::{Any, Envelope, ForwardRequest, Request, Response},
+};
+use crate::harness::{Call, Done, Verdict, fail, within};
+use prost::Message;
+use std::{
+    cell::Cell,
+    fs, io,
+    os::unix::{
+        fs::symlink,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// The namespace of all containers here.
+pub(crate) const NAMESPACE: &str = "probe";
+
+/// The event service of a daemon: it puts on record what comes.
+#[derive(Clone, Default)]
+pub(crate) struct Events(Arc<Mutex<Vec<Envelope>>>);
+
+impl Events {
+    /// Serves at `path`.
+    pub(crate) fn serve(path: &Path) -> io::Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        let events = Self::default();
+        let shared = events.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = shared.clone();
+                thread::spawn(move || shared.attend(stream));
+            }
+        });
+        Ok(events)
+    }
+
+    fn attend(&self, mut stream: UnixStream) {
+        while let Ok(Some((header, body))) = read_frame(&mut stream) {
+            if header.kind != REQUEST {
+                continue;
+            }
+            let request = Request::decode(&body[..]).unwrap_or_default();
+            let service = "containerd.services.events.ttrpc.v1.Events";
+            let envelope = match ForwardRequest::decode(&request.payload[..]) {
+                Ok(ForwardRequest { envelope: Some(envelope) })
+                    if request.service == service && request.method == "Forward" =>
+                {
+                    envelope
+                }
+                _ => Envelope {
+                    topic: format!("no event: {}/{}", request.service, request.method),
+                    ..Envelope::default()
+                },
+            };
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(envelope);
+            let answer = frame(header.stream, RESPONSE, &Response::default().encode_to_vec());
+            if io::Write::write_all(&mut stream, &answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// All that came so far.
+    pub(crate) fn all(&self) -> Vec<Envelope> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The topics of all that came so far.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        self.all().into_iter().map(|envelope| envelope.topic).collect()
+    }
+
+    /// The `number`th event (from 0) of this topic, once it has come.
+    pub(crate) fn nth<T: Message + Default>(&self, topic: &str, number: usize) -> Verdict<T> {
+        let find = || self.all().into_iter().filter(|envelope| envelope.topic == topic).nth(number);
+        let Some(envelope) = within(Duration::from_secs(5), find) else {
+            return fail(format!("no event {topic} ({number}) came: {:?}", self.topics()));
+        };
+        Ok(T::decode(&envelope.event.unwrap_or_default().value[..])?)
+    }
+
+    /// Waits until `count` events have come, and a little for those that should not.
+    pub(crate) fn settled(&self, count: usize) -> Vec<String> {
+        within(Duration::from_secs(5), || (self.all().len() >= count).then_some(()));
+        thread::sleep(Duration::from_millis(50));
+        self.topics()
+    }
+}
+
+/// How a shim is started: what differs by the daemon's version and by its user's wishes.
+#[derive(Clone, Default)]
+pub(crate) struct Bootstrap {
+    /// What the daemon writes to standard input.
+    pub(crate) input: Vec<u8>,
+    /// Flags beyond the daemon's own.
+    pub(crate) flags: Vec<String>,
+    /// Variables beyond the daemon's own; they may change those.
+    pub(crate) env: Vec<(String, String)>,
+}
+
+/// Where a daemon of our own keeps its things.
+pub(crate) struct Daemon {
+    pub(crate) dir: PathBuf,
+    pub(crate) shim: PathBuf,
+    pub(crate) events: Events,
+    calls: Cell<u32>,
+}
+
+impl Daemon {
+    /// A daemon below `dir` that starts `shim`.
+    pub(crate) fn new(dir: &Path, shim: &Path) -> io::Result<Self> {
+        let dir = dir.join("daemon");
+        fs::create_dir_all(dir.join("work"))?;
+        let events = Events::serve(&dir.join("d.sock.ttrpc"))?;
+        Ok(Self { dir, shim: shim.to_owned(), events, calls: Cell::new(0) })
+    }
+
+    /// The address of the daemon's own service, of which a shim only passes on the name.
+    pub(crate) fn address(&self) -> String {
+        self.dir.join("d.sock").to_string_lossy().into_owned()
+    }
+
+    /// Makes a bundle's directory what containerd makes of it: the `log` FIFO, whose reading end a thread holds and drains,
+    /// and the `work` link.
+    pub(crate) fn prepare(&self, bundle: &Path, id: &str) -> io::Result<()> {
+        let work = self.dir.join("work").join(id);
+        fs::create_dir_all(&work)?;
+        if !bundle.join("work").exists() {
+            symlink(&work, bundle.join("work"))?;
+        }
+        let log = bundle.join("log");
+        if !log.exists() {
+            nix::unistd::mkfifo(&log, nix::sys::stat::Mode::from_bits_truncate(0o700))?;
+        }
+        let mut from = fs::File::options().read(true).write(true).open(&log)?;
+        let mut to = fs::File::create(self.dir.join(format!("{id}.log")))?;
+        // It holds both ends, so that it never ends before the process.
+        thread::spawn(move || io::copy(&mut from, &mut to));
+        Ok(())
+    }
+
+    /// What a shim of container `id` wrote to its log.
+    pub(crate) fn log(&self, id: &str) -> String {
+        let text = fs::read(self.dir.join(format!("{id}.log"))).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// A call of the shim's binary for container `id`, as containerd makes it.
+    pub(crate) fn command(
+        &self,
+        bundle: &Path,
+        id: &str,
+        verb: &[&str],
+        bootstrap: &Bootstrap,
+    ) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.shim);
+        let address = self.address();
+        command.args(["-namespace", NAMESPACE, "-address", &address]);
+        command.args(["-publish-binary", "/usr/bin/containerd", "-id", id]);
+        command.args(&bootstrap.flags).args(verb).current_dir(bundle);
+        command.env("TTRPC_ADDRESS", format!("{address}.ttrpc")).env("GRPC_ADDRESS", &address);
+        command.env("NAMESPACE", NAMESPACE).env("MAX_SHIM_VERSION", "2").env("GOMAXPROCS", "2");
+        command.envs(bootstrap.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    /// `start`, whatever comes of it: what it wrote on standard output and standard error, which containerd reads as one.
+    pub(crate) fn start(&self, bundle: &Path, id: &str, bootstrap: &Bootstrap) -> Verdict<Done> {
+        self.prepare(bundle, id)?;
+        let command = self.command(bundle, id, &["start"], bootstrap);
+        self.call(command, "start").input(bootstrap.input.clone()).done()
+    }
+
+    /// `delete`, as containerd calls it once a shim has ended or does not answer.
+    pub(crate) fn delete(&self, bundle: &Path, id: &str) -> Verdict<Done> {
+        let flags = vec!["-bundle".to_owned(), bundle.to_string_lossy().into_owned()];
+        let command = self.command(bundle, id, &["delete"], &Bootstrap { flags, ..Bootstrap::default() });
+        self.call(command, "delete").done()
+    }
+
+    fn call(&self, command: std::process::Command, words: &str) -> Call {
+        self.calls.set(self.calls.get() + 1);
+        Call::of(command, words, &self.dir, self.calls.get())
+    }
+
+    /// `start` that is to give an address, and a connection to it.
+    pub(crate) fn connect(
+        &self,
+        bundle: &Path,
+        id: &str,
+        bootstrap: &Bootstrap,
+    ) -> Verdict<(String, Client)> {
+        let done = self.start(bundle, id, bootstrap)?.ok()?;
+        let address = address(&done)?;
+        let client = Client::connect(&address)?;
+        Ok((address, client))
+    }
+}
+
+/// The address in what `start` wrote: plain text, or JSON.
+pub(crate) fn address(done: &Done) -> Verdict<String> {
+    let (text, stray) = (done.stdout(), done.stderr());
+    if !stray.is_empty() {
+        return fail(format!("start wrote to standard error, which is part of its reply: {stray:?}"));
+    }
+    if text.starts_with('{') {
+        let reply = crate::harness::parse(&text)?;
+        return Ok(reply["address"].as_str().unwrap_or_default().to_owned());
+    }
+    if text.starts_with("unix://") && !text.contains(char::is_whitespace) {
+        return Ok(text);
+    }
+    fail(format!("start gave no address: {text:?}"))
+}
+
+/// Options in an `Any`, as they go over standard input.
+pub(crate) fn input(options: &Any) -> Vec<u8> {
+    options.encode_to_vec()
+}
