@@ -3,13 +3,14 @@
 
 use super::{
     client::{Client, REQUEST, RESPONSE, frame, read_frame},
-    messages::{Any, Envelope, ForwardRequest, Request, Response},
+    messages::{Envelope, ForwardRequest, Request, Response},
 };
 use crate::harness::{Call, Done, Verdict, fail, within};
 use prost::Message;
 use std::{
     cell::Cell,
     fs, io,
+    net::Shutdown,
     os::unix::{
         fs::symlink,
         net::{UnixListener, UnixStream},
@@ -25,21 +26,33 @@ pub(crate) const NAMESPACE: &str = "probe";
 
 /// The event service of a daemon: it puts on record what comes.
 #[derive(Clone, Default)]
-pub(crate) struct Events(Arc<Mutex<Vec<Envelope>>>);
+pub(crate) struct Events {
+    heard: Arc<Mutex<Vec<Envelope>>>,
+    streams: Arc<Mutex<Vec<UnixStream>>>,
+}
 
 impl Events {
     /// Serves at `path`.
-    pub(crate) fn serve(path: &Path) -> io::Result<Self> {
+    pub(crate) fn serve(&self, path: &Path) -> io::Result<()> {
         let listener = UnixListener::bind(path)?;
-        let events = Self::default();
-        let shared = events.clone();
+        let events = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = shared.clone();
-                thread::spawn(move || shared.attend(stream));
+                events.streams.lock().unwrap_or_else(PoisonError::into_inner).extend(stream.try_clone());
+                let events = events.clone();
+                thread::spawn(move || events.attend(stream));
             }
         });
-        Ok(events)
+        Ok(())
+    }
+
+    /// The daemon goes: its socket is no more, and its connections end.
+    pub(crate) fn hang_up(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)?;
+        for stream in self.streams.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        Ok(())
     }
 
     fn attend(&self, mut stream: UnixStream) {
@@ -60,7 +73,7 @@ impl Events {
                     ..Envelope::default()
                 },
             };
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(envelope);
+            self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(envelope);
             let answer = frame(header.stream, RESPONSE, &Response::default().encode_to_vec());
             if io::Write::write_all(&mut stream, &answer).is_err() {
                 return;
@@ -70,7 +83,7 @@ impl Events {
 
     /// All that came so far.
     pub(crate) fn all(&self) -> Vec<Envelope> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The topics of all that came so far.
@@ -119,13 +132,19 @@ impl Daemon {
     pub(crate) fn new(dir: &Path, shim: &Path) -> io::Result<Self> {
         let dir = dir.join("daemon");
         fs::create_dir_all(dir.join("work"))?;
-        let events = Events::serve(&dir.join("d.sock.ttrpc"))?;
+        let events = Events::default();
+        events.serve(&dir.join("d.sock.ttrpc"))?;
         Ok(Self { dir, shim: shim.to_owned(), events, calls: Cell::new(0) })
     }
 
     /// The address of the daemon's own service, of which a shim only passes on the name.
     pub(crate) fn address(&self) -> String {
         self.dir.join("d.sock").to_string_lossy().into_owned()
+    }
+
+    /// The socket of the event service.
+    pub(crate) fn event_socket(&self) -> PathBuf {
+        self.dir.join("d.sock.ttrpc")
     }
 
     /// Makes a bundle's directory what containerd makes of it: the `log` FIFO, whose reading end a thread holds and drains,
@@ -186,7 +205,8 @@ impl Daemon {
         self.call(command, "delete").done()
     }
 
-    fn call(&self, command: std::process::Command, words: &str) -> Call {
+    /// A call of a program.
+    pub(crate) fn call(&self, command: std::process::Command, words: &str) -> Call {
         self.calls.set(self.calls.get() + 1);
         Call::of(command, words, &self.dir, self.calls.get())
     }
@@ -219,9 +239,4 @@ pub(crate) fn address(done: &Done) -> Verdict<String> {
         return Ok(text);
     }
     fail(format!("start gave no address: {text:?}"))
-}
-
-/// Options in an `Any`, as they go over standard input.
-pub(crate) fn input(options: &Any) -> Vec<u8> {
-    options.encode_to_vec()
 }

@@ -4,6 +4,7 @@
 mod cases;
 mod client;
 mod daemon;
+mod fifo;
 mod messages;
 mod probe;
 

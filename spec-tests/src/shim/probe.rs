@@ -17,6 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::{Value, json};
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -72,18 +73,30 @@ impl<'t> Probe<'t> {
     }
 
     /// A shim for this bundle, started in this way.
-    pub(crate) fn task_with(&self, mut bundle: Bundle, bootstrap: &Bootstrap) -> Verdict<Task<'_, 't>> {
+    pub(crate) fn task_with(&self, bundle: Bundle, bootstrap: &Bootstrap) -> Verdict<Task<'_, 't>> {
         let id = format!("{}-{}", self.test.tag(), self.test.next());
-        // containerd names a bundle after its container, and shims build on that.
-        let dir = self.daemon.dir.join(NAMESPACE).join(&id);
-        fs::create_dir_all(self.daemon.dir.join(NAMESPACE))?;
-        fs::rename(&bundle.dir, &dir)?;
-        bundle.dir = dir;
-        bundle.write()?;
+        let bundle = self.place(bundle, &id)?;
         let (address, client) = self.daemon.connect(&bundle.dir, &id, bootstrap)?;
+        Ok(self.adopt(bundle, &id, address, client))
+    }
+
+    /// Writes a bundle and moves it to its place: containerd names it after its container, and shims build on that.
+    pub(crate) fn place(&self, mut bundle: Bundle, id: &str) -> Verdict<Bundle> {
+        let all = self.daemon.dir.join(NAMESPACE);
+        fs::create_dir_all(&all)?;
+        fs::rename(&bundle.dir, all.join(id))?;
+        bundle.dir = all.join(id);
+        bundle.write()?;
+        Ok(bundle)
+    }
+
+    /// A task of a shim that was started otherwise; it is ended after the case too.
+    pub(crate) fn adopt(&self, bundle: Bundle, id: &str, address: String, client: Client) -> Task<'_, 't> {
+        let id = id.to_owned();
         let (made, dir) = (id.clone(), bundle.dir.clone());
+        self.made.borrow_mut().retain(|other| other.id != made);
         self.made.borrow_mut().push(Made { id: made, bundle: dir, address: address.clone(), created: false });
-        Ok(Task { probe: self, id, bundle, address, client })
+        Task { probe: self, id, bundle, address, client }
     }
 
     /// A task in this state.
@@ -93,28 +106,29 @@ impl<'t> Probe<'t> {
         Ok(task)
     }
 
-    /// Ends all as a daemon does: kill, wait, delete, shut the shim down and call its `delete`.
+    /// Asks a shim to end.
+    pub(crate) fn shut_down(&self, client: &Client, id: &str) -> Verdict {
+        let shutdown = ShutdownRequest { id: id.to_owned(), now: false };
+        // The shim may end before its answer is out.
+        let _: Result<Answer<Empty>, Stop> = client.ask("Shutdown", &shutdown);
+        Ok(())
+    }
+
+    /// Ends all as a daemon does: kill, wait, delete, shut the shims down and call their `delete`.
     fn tidy(&self) -> Verdict {
         let made = self.made.borrow();
-        for Made { id, bundle, address, created } in made.iter() {
+        let mut shims = BTreeMap::new();
+        for Made { id, address, .. } in made.iter() {
             if let Ok(client) = Client::connect(address) {
-                let task = ProcessRequest { id: id.clone(), exec_id: String::new() };
-                if let Ok(state) = client.ask::<StateResponse>("State", &task)? {
-                    if state.status != status::STOPPED {
-                        let kill =
-                            KillRequest { id: id.clone(), signal: 9, all: true, ..KillRequest::default() };
-                        let _: Answer<Empty> = client.ask("Kill", &kill)?;
-                        let _: WaitResponse = client.call("Wait", &task)?;
-                    }
-                    let _: DeleteResponse = client.call("Delete", &task)?;
-                }
-                // The shim may end before its answer is out.
-                let shutdown = ShutdownRequest { id: id.clone(), now: false };
-                let _: Result<Answer<Empty>, Stop> = client.ask("Shutdown", &shutdown);
+                end(&client, id)?;
+                shims.insert(address, (client, id));
             }
-            if *created {
-                self.daemon.delete(bundle, id)?.ok()?;
-            }
+        }
+        for (client, id) in shims.values() {
+            self.shut_down(client, id)?;
+        }
+        for Made { id, bundle, .. } in made.iter().filter(|made| made.created) {
+            self.daemon.delete(bundle, id)?.ok()?;
         }
         let left = within(Duration::from_secs(3), || files(Path::new(RUN)).is_empty().then_some(()));
         if left.is_none() {
@@ -133,6 +147,19 @@ impl<'t> Probe<'t> {
         let last = last.get(last.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
         Stop::Fail(if last.is_empty() { words } else { format!("{words} (log: {last})") })
     }
+}
+
+/// Ends a container, whatever it does.
+fn end(client: &Client, id: &str) -> Verdict {
+    let task = ProcessRequest { id: id.to_owned(), exec_id: String::new() };
+    let Ok(state) = client.ask::<StateResponse>("State", &task)? else { return Ok(()) };
+    if state.status != status::STOPPED {
+        let kill = KillRequest { id: id.to_owned(), signal: 9, all: true, ..KillRequest::default() };
+        let _: Answer<Empty> = client.ask("Kill", &kill)?;
+        let _: WaitResponse = client.call("Wait", &task)?;
+    }
+    let _: DeleteResponse = client.call("Delete", &task)?;
+    Ok(())
 }
 
 /// All that is no directory below `dir`.
