@@ -22,7 +22,9 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --output FILE          write the report there, and the text form on standard output
   --jobs N               how many cases at a time (default: the processors)
   --retries N            try a case that failed N times more, for a loaded machine (default: 0)
-  --engine NAME          only containerd, docker, docker-userns, podman or podman-rootless; may be repeated
+  --shim PATH            the shim to try: any binary that containerd starts for its task service
+                         (of engines: the one beside the runtime, unless it is named)
+  --engine NAME          only containerd, shim, docker, docker-userns, podman or podman-rootless; may be repeated
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
@@ -36,6 +38,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut columns = Vec::new();
     let mut list = false;
     let mut only = Vec::new();
+    let mut shim_file: Option<PathBuf> = None;
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -54,7 +57,8 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
                 print!("{HELP}");
                 return Ok(true);
             }
-            Arg::Long("runtime" | "shim") => options.runtime = parser.value()?.into(),
+            Arg::Long("shim") => shim_file = Some(parser.value()?.into()),
+            Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
             Arg::Long("list") => list = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
@@ -82,13 +86,22 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     if verb.as_deref() == Some("engines") {
         let v2 = options.cgroups == Some(Cgroups::V2);
         let Options { runtime, filter, jobs, .. } = options;
-        let options = engines::Options { runtime, reference, engines: only, filter, jobs: jobs + 1, v2 };
+        let options = engines::Options {
+            runtime,
+            shim: shim_file,
+            reference,
+            engines: only,
+            filter,
+            jobs: jobs + 1,
+            v2,
+        };
         return tell_engines(&options, list);
     }
     let suite = match verb.as_deref() {
         Some("conformance") => cases::all(),
         Some("shim") => {
             options.claims = Claims::of_shim;
+            options.runtime = shim_file.unwrap_or(options.runtime);
             shim::all()
         }
         _ => return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into()),

@@ -25,6 +25,8 @@ use std::{
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: PathBuf,
+    /// The shim's file, for the cases of containerd's own plugging in; else that beside the runtime.
+    pub(crate) shim: Option<PathBuf>,
     /// The runtime to compare with; none for no comparison.
     pub(crate) reference: Option<PathBuf>,
     /// Only engines whose name begins so.
@@ -37,6 +39,9 @@ pub(crate) struct Options {
     pub(crate) v2: bool,
 }
 
+/// What a shim is compared with.
+const SHIM_REFERENCE: &str = "containerd-shim-runc-v2";
+
 /// All runs together take no longer.
 const LIMIT: Duration = Duration::from_secs(345);
 
@@ -44,31 +49,49 @@ const LIMIT: Duration = Duration::from_secs(345);
 struct Engine {
     name: &'static str,
     programs: &'static [&'static str],
-    text: [&'static str; 2],
+    text: &'static [&'static str],
+    /// Whether it is tried with the shim and not with the runtime.
+    shim: bool,
 }
 
 const DOCKER: &str = include_str!("docker-daemon.sh");
-const ENGINES: [Engine; 5] = [
+const CONTAINERD: &str = include_str!("containerd-daemon.sh");
+const ENGINES: [Engine; 6] = [
     Engine {
         name: "containerd",
         programs: &["containerd", "ctr"],
-        text: ["", include_str!("containerd.sh")],
+        text: &[CONTAINERD, include_str!("containerd.sh")],
+        shim: false,
+    },
+    Engine {
+        name: "shim",
+        programs: &["containerd", "ctr"],
+        text: &[CONTAINERD, include_str!("containerd-shim.sh")],
+        shim: true,
     },
     Engine {
         name: "docker",
         programs: &["dockerd", "docker", "iptables"],
-        text: [DOCKER, include_str!("docker.sh")],
+        text: &[DOCKER, include_str!("docker.sh")],
+        shim: false,
     },
     Engine {
         name: "docker-userns",
         programs: &["dockerd", "docker", "iptables"],
-        text: [DOCKER, include_str!("docker-userns.sh")],
+        text: &[DOCKER, include_str!("docker-userns.sh")],
+        shim: false,
     },
-    Engine { name: "podman", programs: &["podman", "conmon"], text: ["", include_str!("podman.sh")] },
+    Engine {
+        name: "podman",
+        programs: &["podman", "conmon"],
+        text: &[include_str!("podman.sh")],
+        shim: false,
+    },
     Engine {
         name: "podman-rootless",
         programs: &["podman", "conmon", "newuidmap", "setpriv"],
-        text: ["", include_str!("podman-rootless.sh")],
+        text: &[include_str!("podman-rootless.sh")],
+        shim: false,
     },
 ];
 
@@ -81,7 +104,7 @@ impl Engine {
     }
 
     fn script(&self) -> Script {
-        Script::parse(self.text[0], self.text[1])
+        Script::parse(self.text)
     }
 
     /// The first program that is not here.
@@ -149,10 +172,13 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
             .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
     };
     let runtime = find(&options.runtime)?;
-    let reference = match &options.reference {
-        Some(path) => find(path).map_err(|error| eprintln!("no comparison: {error}")).ok(),
-        None => None,
+    let compare = |path: Option<&Path>| {
+        path.and_then(|path| find(path).map_err(|error| eprintln!("no comparison: {error}")).ok())
     };
+    let reference = compare(options.reference.as_deref());
+    let beside = runtime.with_file_name("containerd-shim-corten-v1");
+    let shim = options.shim.clone().map_or_else(|| find(&beside), |path| find(&path));
+    let shim_reference = compare(options.reference.as_ref().map(|_| Path::new(SHIM_REFERENCE)));
     catch_interrupts()?;
     let deadline = Instant::now() + LIMIT;
     let mut sum = Sum::default();
@@ -166,9 +192,19 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
             cases.iter().for_each(|case| sum.tell(engine, case, Kind::Skipped, &why));
             continue;
         }
+        let (tried, other) = match (engine.shim, &shim) {
+            (false, _) => (&runtime, &reference),
+            (true, Ok(shim)) => (shim, &shim_reference),
+            (true, Err(why)) => {
+                cases
+                    .iter()
+                    .for_each(|case| sum.tell(engine, case, Kind::Skipped, &format!("no shim: {why}")));
+                continue;
+            }
+        };
         let run = |runtime: &Path| Run { engine, runtime, options, deadline }.run(&cases);
-        let theirs = reference.as_deref().map(run).transpose()?;
-        let ours = run(&runtime)?;
+        let theirs = other.as_deref().map(run).transpose()?;
+        let ours = run(tried)?;
         for case in &cases {
             judge(&mut sum, engine, case, ours.get(case), theirs.as_ref().map(|told| told.get(case)));
         }
