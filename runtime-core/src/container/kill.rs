@@ -12,13 +12,17 @@ pub(super) fn kill(container: &Container, signal: Signal) -> Result<()> {
     let (Some(process), false) = (container.record.process, status == Status::Stopped) else {
         return Err(not_running());
     };
-    if signal == Signal::KILL && container.record.namespaces & flag::PID == 0 {
+    let everybody = signal == Signal::KILL && container.record.namespaces & flag::PID == 0;
+    if everybody {
         container.kill_all(signal)?;
     }
-    signal_process(process, signal.as_raw()).map_err(|error| match error.raw_os_error() {
-        Some(libc::ESRCH) => not_running(),
-        _ => Error::io(format!("send {signal} to container {}", container.id()), error),
-    })?;
+    match signal_process(process, signal.as_raw()) {
+        // It was among all.
+        Err(error) if everybody && error.raw_os_error() == Some(libc::ESRCH) => {}
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Err(not_running()),
+        Err(error) => return Err(Error::io(format!("send {signal} to container {}", container.id()), error)),
+        Ok(()) => {}
+    }
     if signal == Signal::KILL && status == Status::Paused {
         // A frozen process of cgroup v1 dies when it thaws.
         container.record.cgroup.thaw()?;
