@@ -15,9 +15,12 @@ pub(crate) const SECCOMP_RECEIVER: &str = "run.oci.seccomp.receiver";
 /// An unknown system call in a seccomp profile is an error.
 pub(crate) const SECCOMP_FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_syscall";
 
+/// CRIU's configuration file for the container, or an empty text for none.
+pub(crate) const CRIU_CONFIG: &str = "org.criu.config";
+
 /// What whoever writes annotations for others must not let them set: it reaches files, sockets and rights of the host.
 /// A name that ends with a dot stands for all that begin with it (features.md, "Unsafe annotations").
-pub(crate) const UNSAFE: [&str; 1] = ["run.oci."];
+pub(crate) const UNSAFE: [&str; 2] = ["run.oci.", CRIU_CONFIG];
 
 /// The value of an annotation.
 pub(crate) fn find<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
@@ -52,6 +55,7 @@ mod tests {
             PIDFD_RECEIVER,
             SECCOMP_RECEIVER,
             SECCOMP_FAIL_UNKNOWN,
+            CRIU_CONFIG,
         ];
         let told = |name: &str| {
             UNSAFE.iter().any(|told| *told == name || told.ends_with('.') && name.starts_with(told))

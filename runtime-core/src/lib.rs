@@ -21,6 +21,7 @@ mod annotations;
 pub mod cgroup;
 mod config;
 mod container;
+mod criu;
 mod error;
 mod features;
 mod fs;
@@ -35,12 +36,13 @@ pub mod seccomp;
 mod signal;
 mod sys;
 
-pub use cgroup::{CgroupManager, Stats};
+pub use cgroup::{CgroupManager, OomEvents, Stats};
 pub use config::{load_process, load_resources, parse_process};
 pub use container::{
-    Console, Container, ContainerBuilder, ExitStatus, NotifySocket, Plan, Process, ProcessBuilder, State,
-    Status, default_root,
+    CheckpointOptions, Console, Container, ContainerBuilder, CriuOptions, ExitStatus, NotifySocket, Plan,
+    Process, ProcessBuilder, RestoreOptions, State, Status, default_root,
 };
+pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
 pub use oci_spec;

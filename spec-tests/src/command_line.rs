@@ -6,7 +6,7 @@ use crate::{
     shim,
 };
 use lexopt::{Arg, Parser, ValueExt};
-use std::{error::Error, path::PathBuf, thread};
+use std::{error::Error, path::PathBuf, thread, time::Duration};
 
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
@@ -26,6 +26,8 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
                          (of engines: the one beside the runtime, unless it is named)
   --engine NAME          only containerd, shim, docker, docker-userns, podman or podman-rootless; may be repeated
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
+  --compare              of engines: try all cases with the reference too, not only those that fail, for a table of both
+  --limit SECONDS        of engines: what is not done by then has failed (default: 345)
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -39,6 +41,8 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut list = false;
     let mut only = Vec::new();
     let mut shim_file: Option<PathBuf> = None;
+    let mut compare = false;
+    let mut limit = Duration::from_secs(345);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -65,6 +69,8 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("reference") => {
                 reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none");
             }
+            Arg::Long("compare") => compare = true,
+            Arg::Long("limit") => limit = Duration::from_secs(parser.value()?.parse()?),
             Arg::Long("cgroup") => options.cgroups = cgroups(&parser.value()?.string()?)?,
             Arg::Long("format") => {
                 let name = parser.value()?.string()?;
@@ -85,14 +91,18 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     }
     if verb.as_deref() == Some("engines") {
         let v2 = options.cgroups == Some(Cgroups::V2);
-        let Options { runtime, filter, jobs, .. } = options;
+        let Options { runtime, filter, jobs, known, .. } = options;
+        let jobs = jobs + 1;
         let options = engines::Options {
             runtime,
             shim: shim_file,
             reference,
+            compare,
+            known,
+            limit,
             engines: only,
             filter,
-            jobs: jobs + 1,
+            jobs,
             v2,
         };
         return tell_engines(&options, list);

@@ -190,7 +190,8 @@ steps! {
         /// The root of the tree of the container's files.
         root: Slot,
     }
-    /// mknodat(2) of a device, or a check of the one that is there; its mode and owner are set.
+    /// mknodat(2) of a device, or a check of the one that is there; its mode and owner are set. If `bind`, an empty file
+    /// that is there, as an earlier container with a user namespace left it, gets the host's device of that path.
     18 Device {
         /// The root of the tree of the container's files.
         root: Slot,
@@ -204,6 +205,8 @@ steps! {
         uid: u32,
         /// Group.
         gid: u32,
+        /// Whether the host has it by the same path.
+        bind: bool,
     }
     /// symlinkat(2). One that exists is kept unless `replace`.
     19 Symlink {

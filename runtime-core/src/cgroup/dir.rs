@@ -23,6 +23,7 @@ use std::{
 const LISTING: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY);
 
 /// An open cgroup directory.
+#[derive(Debug)]
 pub(super) struct Dir {
     fd: OwnedFd,
     path: PathBuf,
@@ -285,7 +286,8 @@ pub(super) fn remove_parents(path: &Path, count: usize) {
     }
 }
 
-fn rmdir(path: &Path) -> Result<(), Errno> {
+/// unlinkat(2) of a directory.
+pub(super) fn rmdir(path: &Path) -> Result<(), Errno> {
     unlinkat(nix::fcntl::AT_FDCWD, path, UnlinkatFlags::RemoveDir)
 }
 

@@ -10,6 +10,7 @@ mod device_program;
 mod devices;
 mod dir;
 mod error;
+mod events;
 mod layout;
 mod members;
 mod read;
@@ -26,6 +27,7 @@ mod v2;
 mod tests;
 
 pub use error::{Error, Result};
+pub use events::OomEvents;
 pub use stats::{
     Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,
     PressureLine, Rdma, Stats, Throttling,
@@ -337,6 +339,11 @@ impl Cgroup {
         members::set_frozen(self.needs_freezer()?, true)
     }
 
+    /// The directory whose processes are frozen together.
+    pub fn freezer_dir(&self) -> Option<PathBuf> {
+        self.freezer().filter(|_| self.claim == Claim::Made).map(Tree::dir)
+    }
+
     /// Lets all processes run again.
     pub fn thaw(&self) -> Result<()> {
         members::set_frozen(self.needs_freezer()?, false)
@@ -357,6 +364,11 @@ impl Cgroup {
             return members::kill_all(lead, self.unified(), self.freezer());
         }
         members::signal_all(lead, self.freezer(), signal)
+    }
+
+    /// Removes what of it has neither processes nor sub-cgroups, in one call a hierarchy; tells whether that was all of it.
+    pub fn delete_unused(&self) -> bool {
+        self.claim == Claim::Made && self.trees.iter().all(Tree::remove_empty)
     }
 
     /// Removes it and all sub-cgroups, and the empty directories above that were made for it. Processes that are about to vanish
@@ -409,6 +421,11 @@ impl Cgroup {
             }
         }
         Ok(stats)
+    }
+
+    /// Its out-of-memory events from now on.
+    pub fn oom_events(&self) -> Result<OomEvents> {
+        OomEvents::new(self)
     }
 
     fn unified(&self) -> Option<&Tree> {

@@ -21,7 +21,7 @@ struct Part<'a> {
 
 impl Cgroup {
     /// The hierarchy of a controller, by its v1 name: where v1 has it, else the unified one.
-    fn home(&self, controller: &str) -> Option<&Tree> {
+    pub(super) fn home(&self, controller: &str) -> Option<&Tree> {
         self.trees.iter().find(|tree| tree.has(controller)).or_else(|| self.unified())
     }
 
@@ -197,7 +197,7 @@ impl Cgroup {
     }
 }
 
-fn missing(property: &str, controller: &str) -> Error {
+pub(super) fn missing(property: &str, controller: &str) -> Error {
     let reason = match controller {
         "unified" => "needs cgroup v2, which this host has not mounted".to_owned(),
         _ if geteuid().is_root() => format!("this host has no cgroup controller {controller}"),

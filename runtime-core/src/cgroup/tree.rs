@@ -162,6 +162,16 @@ impl Tree {
         Ok(())
     }
 
+    /// Removes the directory if nothing is in it, and the empty ones above it; tells whether it is gone.
+    pub(super) fn remove_empty(&self) -> bool {
+        let path = self.dir();
+        let gone = dir::rmdir(&path).is_ok();
+        if gone {
+            dir::remove_parents(&path, self.made.saturating_sub(1));
+        }
+        gone
+    }
+
     /// Removes the directory if nothing is in it, and the empty ones above it that were to be made for it.
     pub(super) fn remove_unused(&self) -> Result<()> {
         let path = self.dir();

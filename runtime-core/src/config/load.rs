@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Error, repair,
+    Error,
+    document::ForLinux,
+    repair,
     strict::{Strict, Trail},
     tree::Tree,
     validate_resources,
@@ -31,7 +33,7 @@ const MAX_MESSAGE: usize = 300;
 /// # Errors
 /// They are not JSON, or a property has a wrong type.
 pub(crate) fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
-    let mut spec = parse_as(bytes, file, repair::spec_lost_words, repair::spec)?;
+    let ForLinux(mut spec) = parse_as(bytes, file, repair::spec_lost_words, repair::spec)?;
     repair::drop_empty(&mut spec);
     Ok(spec)
 }

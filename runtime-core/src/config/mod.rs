@@ -4,6 +4,7 @@
 //! [`read`] and [`parse`] give what the file says, [`validate`] tells what in it cannot be right. Both name the place:
 //! `mounts[2].destination: must not be empty`.
 
+mod document;
 mod error;
 mod load;
 mod place;

@@ -1,18 +1,16 @@
 //! What the specification allows and oci-spec 0.10 refuses or loses. Works on the JSON tree, and only when the quick way
 //! failed or may have lost something: see `load`.
 
+use super::document::ForLinux;
 use oci_spec::runtime::{Capability, LinuxResources, Process, Spec};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-/// Sections for other platforms, which this runtime does not read: they cannot make a Linux container fail.
-const OTHER_PLATFORMS: [&str; 5] = ["freebsd", "solaris", "vm", "windows", "zos"];
 
 /// Maps whose keys are the user's: a null there is a wrong value and not a property left out.
 const USER_MAPS: [&str; 5] = ["annotations", "netDevices", "sysctl", "timeOffsets", "unified"];
 
 /// True if oci-spec may have lost a word of the document.
-pub(super) fn spec_lost_words(spec: &Spec, bytes: &[u8]) -> bool {
+pub(super) fn spec_lost_words(ForLinux(spec): &ForLinux, bytes: &[u8]) -> bool {
     let linux = spec.linux().as_ref();
     let resources = linux.and_then(|linux| linux.resources().as_ref());
     let rdt = linux.is_some_and(|linux| linux.intel_rdt().is_some());
@@ -38,9 +36,6 @@ fn mentions(bytes: &[u8], word: &[u8]) -> bool {
 /// Repairs a config.json.
 pub(super) fn spec(tree: &mut Value) {
     drop_nulls(tree);
-    if let Some(members) = tree.as_object_mut() {
-        members.retain(|name, _| !OTHER_PLATFORMS.contains(&name.as_str()));
-    }
     if let Some(tree) = tree.get_mut("process") {
         process(tree);
     }

@@ -1,8 +1,9 @@
 //! How a container is asked for.
 
 use super::{
-    Console, Container,
+    Console, Container, RestoreOptions,
     create::{self, Until},
+    restore,
 };
 use crate::{
     Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange, sys::process::in_user_namespace,
@@ -185,6 +186,19 @@ impl ContainerBuilder {
     /// As [`ContainerBuilder::create`] and [`Container::start`]; nothing is left behind.
     pub fn run(self) -> Result<Container> {
         create::create(self, Until::Running)
+    }
+
+    /// Makes the container from the image of a checkpoint: its processes run on, as children of this process. The
+    /// configuration must fit the image: sources of bind mounts and paths of namespaces come from it. Its prestart, createRuntime
+    /// and poststart hooks are run, its limits set.
+    ///
+    /// # Errors
+    /// As [`ContainerBuilder::create`]. [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) and
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if there is no image, or none of Corten's;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if there is no CRIU; [`ErrorKind::Io`](crate::ErrorKind::Io)
+    /// with the cause that CRIU tells, and the place of its log. Nothing is left behind.
+    pub fn restore(self, options: &RestoreOptions) -> Result<Container> {
+        restore::restore(self, options)
     }
 
     /// What would be done, step by step, without doing it.

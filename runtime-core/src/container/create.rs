@@ -1,7 +1,7 @@
 //! Create: runtime.md, "Lifecycle" steps 1 to 6.
 
 use super::{
-    Container, ContainerBuilder, Status,
+    Container, ContainerBuilder, Status, checkpoint,
     console::{self, Ends},
     exit, notify, readiness,
     record::{ProcessId, Record},
@@ -32,7 +32,7 @@ use nix::{
     sys::stat::Mode,
     unistd::{geteuid, getuid},
 };
-use oci_spec::runtime::{Hooks, Process, Spec};
+use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
 use std::{
     env,
     ffi::OsString,
@@ -54,17 +54,17 @@ pub(super) enum Until {
 }
 
 /// A configuration that has been found right, and what was decided from it before anything is made.
-struct Checked {
-    spec: Spec,
-    process: Process,
-    bundle: PathBuf,
+pub(super) struct Checked {
+    pub(super) spec: Spec,
+    pub(super) process: Process,
+    pub(super) bundle: PathBuf,
     rootfs: PathBuf,
     cgroup: Cgroup,
     intel_rdt: Option<Group>,
-    namespaces: Namespaces,
+    pub(super) namespaces: Namespaces,
     filter: Option<Filter>,
     /// The configuration's text, to be kept.
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
 }
 
 /// Makes the container.
@@ -122,7 +122,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
 }
 
 /// Reads the configuration and finds out all that can be wrong with it.
-fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
+pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     let bundle = builder.bundle.canonicalize().map_err(|error| {
         let message = format!("bundle {}: find it", builder.bundle.display());
         Error::new(ErrorKind::NotFound, message).with_source(error)
@@ -162,9 +162,11 @@ fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     Ok(Checked { spec, process, bundle, rootfs, cgroup, intel_rdt, namespaces, filter, text })
 }
 
-fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
+pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     let later =
         |hooks: &Hooks| [Kind::Poststart, Kind::Poststop].iter().any(|kind| !kind.of(Some(hooks)).is_empty());
+    let terminal = checked.process.terminal() == Some(true);
+    let stdio = if terminal { Vec::new() } else { checkpoint::names(&stdio(builder.stdio.as_ref())) };
     Record {
         oci_version: checked.spec.version().clone(),
         id: builder.id.clone(),
@@ -177,6 +179,7 @@ fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
         namespaces: checked.namespaces.own(),
         new_namespaces: checked.namespaces.new,
         cgroup: checked.cgroup.clone(),
+        stdio,
         intel_rdt: checked.intel_rdt.clone(),
         hooks: checked.spec.hooks().clone().filter(later),
     }
@@ -229,10 +232,10 @@ fn host_environment() -> Vec<OsString> {
 }
 
 /// A container under way. Dropped before it is done, all that was made is removed again.
-struct Making {
-    store: Option<Store>,
-    record: Record,
-    lock: Option<Lock>,
+pub(super) struct Making {
+    pub(super) store: Option<Store>,
+    pub(super) record: Record,
+    pub(super) lock: Option<Lock>,
 }
 
 impl Drop for Making {
@@ -249,7 +252,7 @@ impl Drop for Making {
 }
 
 impl Making {
-    fn store(&self) -> Result<&Store> {
+    pub(super) fn store(&self) -> Result<&Store> {
         self.store.as_ref().ok_or_else(|| Error::new(ErrorKind::Io, "the container is gone"))
     }
 
@@ -276,8 +279,6 @@ impl Making {
             return Err(error);
         }
         self.store()?.write(&self.record)?;
-        let resources = spec.linux().as_ref().and_then(|linux| linux.resources().clone()).unwrap_or_default();
-        self.record.cgroup.apply(&resources)?;
 
         let born_inside = self.record.cgroup.clone_into()?;
         let view = self.record.cgroup.view();
@@ -365,6 +366,9 @@ impl Making {
 
     /// Does the parent's part of a birth, until the process is ready for its start.
     fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
+        // Beside the init program's own work; nothing of the container's or of a hook runs before it is done.
+        let resources = attend.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+        self.record.cgroup.apply(resources.unwrap_or(&LinuxResources::default()))?;
         if !relay {
             self.adopt(attend, birth)?;
         }
@@ -414,18 +418,25 @@ impl Making {
     }
 
     fn run_hooks(&self, attend: &mut Attend<'_>, pid: i32) -> Result<()> {
-        let all = attend.spec.hooks().as_ref();
-        let state = |status| serde_json::to_vec(&self.record.state_of(status, Some(pid))).unwrap_or_default();
-        let creating = state(Status::Creating);
         if let Some(inside) = &mut attend.hooks {
-            inside.fill(&creating, &state(Status::Created))?;
+            inside.fill(&self.state(Status::Creating, pid), &self.state(Status::Created, pid))?;
         }
-        hooks::run(Kind::Prestart, all, &creating, &attend.hook_output)?;
-        hooks::run(Kind::CreateRuntime, all, &creating, &attend.hook_output)
+        self.run_host_hooks(attend.spec, &attend.hook_output, pid)
+    }
+
+    fn state(&self, status: Status, pid: i32) -> Vec<u8> {
+        serde_json::to_vec(&self.record.state_of(status, Some(pid))).unwrap_or_default()
+    }
+
+    /// The hooks of the runtime's namespaces.
+    pub(super) fn run_host_hooks(&self, spec: &Spec, output: &Output, pid: i32) -> Result<()> {
+        let (all, creating) = (spec.hooks().as_ref(), self.state(Status::Creating, pid));
+        hooks::run(Kind::Prestart, all, &creating, output)?;
+        hooks::run(Kind::CreateRuntime, all, &creating, output)
     }
 
     /// The process may live without us from here on: it is on record.
-    fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
+    pub(super) fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
         let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
         self.record.process = Some(ProcessId::of(pid).ok_or_else(lost)?);
         self.store()?.write(&self.record)?;
@@ -440,7 +451,12 @@ impl Making {
         Ok(())
     }
 
-    fn done(&mut self, pidfd: OwnedFd, terminal: Option<OwnedFd>, until: Until) -> Result<Container> {
+    pub(super) fn done(
+        &mut self,
+        pidfd: OwnedFd,
+        terminal: Option<OwnedFd>,
+        until: Until,
+    ) -> Result<Container> {
         let store = self.store()?.clone();
         if until == Until::Running {
             // A poststart hook may ask for what needs the lock itself.

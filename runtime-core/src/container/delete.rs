@@ -107,7 +107,8 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
     store.remove()
 }
 
-/// Kills the first process, which ends its pid namespace, and all that is in the cgroup.
+/// Kills the first process, which ends its pid namespace, and all that is in the cgroup. One in which nothing is may be
+/// gone afterwards.
 fn stop(record: &Record) -> Result<()> {
     if let Some(process) = record.process.filter(super::record::ProcessId::is_alive) {
         let others = members::without_cgroup(record);
@@ -124,6 +125,10 @@ fn stop(record: &Record) -> Result<()> {
         others.into_iter().for_each(|process| {
             let _ = kill::signal_process(process, libc::SIGKILL); // it may have ended with the first one
         });
+    }
+    // Mostly nothing is left, and its cgroups can be removed at once.
+    if record.cgroup.delete_unused() {
+        return Ok(());
     }
     Ok(record.cgroup.kill_all(libc::SIGKILL)?)
 }

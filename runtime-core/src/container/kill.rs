@@ -2,7 +2,10 @@
 
 use super::{Container, Status, members, record::ProcessId};
 use crate::{Error, ErrorKind, Result, Signal, namespace::flag, sys::pidfd};
-use std::{io, os::fd::AsFd};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 
 /// Sends `signal` to the first process. SIGKILL of a container in the host's pid namespace reaches all of its processes:
 /// no end of a namespace would.
@@ -38,12 +41,13 @@ pub(super) fn kill_all(container: &Container, signal: Signal) -> Result<()> {
     Ok(container.record.cgroup.kill_all(signal.as_raw())?)
 }
 
-/// Sends a signal to just the process that is meant, or ESRCH if it is gone: its descriptor is opened first, and then it is
-/// proved to be the one.
+/// Sends a signal to just the process that is meant, or ESRCH if it is gone.
 pub(super) fn signal_process(process: ProcessId, signal: i32) -> io::Result<()> {
+    pidfd::send_signal(open(process)?.as_fd(), signal)
+}
+
+/// A descriptor of just the process that is meant, or ESRCH if it is gone: it is opened first, and then proved to be the one.
+pub(super) fn open(process: ProcessId) -> io::Result<OwnedFd> {
     let fd = pidfd::open(process.pid)?;
-    if !process.is_alive() {
-        return Err(io::Error::from_raw_os_error(libc::ESRCH));
-    }
-    pidfd::send_signal(fd.as_fd(), signal)
+    if process.is_alive() { Ok(fd) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
 }

@@ -2,28 +2,38 @@
 //! "Operations".
 
 mod builder;
+mod checkpoint;
 mod console;
 mod create;
 mod delete;
 mod exec;
 mod exit;
+mod external;
+mod image;
 mod kill;
 mod members;
 mod notify;
+mod points;
 mod readiness;
 mod record;
+mod restore;
 mod start;
 mod status;
 mod store;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
+pub use checkpoint::{CheckpointOptions, CriuOptions};
 pub use console::Console;
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
 pub use readiness::NotifySocket;
+pub use restore::RestoreOptions;
 pub use status::{State, Status};
 
-use crate::{Error, ErrorKind, Result, cgroup::Stats};
+use crate::{
+    Error, ErrorKind, Result,
+    cgroup::{OomEvents, Stats},
+};
 use oci_spec::runtime::{LinuxResources, Spec};
 use record::Record;
 use std::{
@@ -212,6 +222,17 @@ impl Container {
         }
     }
 
+    /// Saves all processes by CRIU, criu(8), so that [`ContainerBuilder::restore`] can bring them back, here or elsewhere.
+    /// They end with it, and the container is stopped, if the options do not say otherwise.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is neither running nor paused; [`ErrorKind::Unsupported`] if there is no CRIU, or it lacks
+    /// what is asked of it. [`ErrorKind::Io`] with the cause that CRIU tells, and the place of its log. After an error the
+    /// container runs on as it did, and but for the log nothing is left in the image's directory.
+    pub fn checkpoint(&self, options: CheckpointOptions) -> Result<()> {
+        checkpoint::checkpoint(self, options)
+    }
+
     /// The process ids of all its processes in the runtime's pid namespace.
     ///
     /// # Errors
@@ -256,6 +277,14 @@ impl Container {
         Ok(self.record.cgroup.stats()?)
     }
 
+    /// Its out-of-memory events from now on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] on a host without a memory controller; [`ErrorKind::NotFound`] if the cgroup is gone.
+    pub fn oom_events(&self) -> Result<OomEvents> {
+        Ok(self.record.cgroup.oom_events()?)
+    }
+
     /// Starts a further process in the container.
     ///
     /// # Errors
@@ -277,6 +306,19 @@ impl Container {
     /// The master of the terminal of a container that was built with [`Console::Return`]; once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
+    }
+
+    /// A descriptor of the first process, whoever made it: readable when it ends, pidfd_open(2). Nothing if it has ended.
+    ///
+    /// # Errors
+    /// The system's answer.
+    pub fn open_pidfd(&self) -> Result<Option<OwnedFd>> {
+        let Some(process) = self.record.process else { return Ok(None) };
+        match kill::open(process) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            Err(error) => Err(Error::io(format!("pidfd_open of process {}", process.pid), error)),
+        }
     }
 
     /// The descriptor of the first process of a container that this process made: readable when it ends, pidfd_open(2).

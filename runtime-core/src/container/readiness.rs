@@ -24,7 +24,7 @@ use std::{
 };
 
 /// The directory in the container.
-const INSIDE: &str = "/run/notify";
+pub(super) const INSIDE: &str = "/run/notify";
 /// The socket in it.
 const NAME: &str = "notify.sock";
 /// How long a service manager may take to say that it has read all, as sd_notify_barrier(3).

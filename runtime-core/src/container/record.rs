@@ -54,6 +54,9 @@ pub(super) struct Record {
     #[serde(default)]
     pub(super) new_namespaces: u32,
     pub(super) cgroup: Cgroup,
+    /// What the kernel calls the standard streams that it was given; none where it has a terminal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) stdio: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) intel_rdt: Option<Group>,
     /// Hooks that are yet to be run.

@@ -22,6 +22,9 @@ const MAX_ID: usize = 255;
 /// A state.json is a few kilobytes; a config.json may be larger.
 const MAX_RECORD: u64 = 16 << 20;
 
+const STATE: &str = "state.json";
+const CONFIG: &str = "config.json";
+
 /// The state directory of one container.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
@@ -136,7 +139,7 @@ impl Store {
 
     /// Reads state.json.
     pub(super) fn read(&self) -> Result<Record> {
-        let bytes = self.read_file("state.json")?;
+        let bytes = self.read_file(STATE)?;
         let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("state of container {}: state.json is not valid", self.id);
             Error::new(ErrorKind::Io, message).with_source(error)
@@ -162,20 +165,20 @@ impl Store {
     /// Writes state.json.
     pub(super) fn write(&self, record: &Record) -> Result<()> {
         let bytes = serde_json::to_vec(record).map_err(|error| self.failed("encode", error))?;
-        atomic::write(&self.dir.join("state.json"), &bytes, 0o600)
+        atomic::write(&self.dir.join(STATE), &bytes, 0o600)
             .map_err(|error| self.failed("write state.json", error))
     }
 
     /// Keeps a copy of the configuration, for later operations.
     pub(super) fn write_config(&self, bytes: &[u8]) -> Result<()> {
-        atomic::write(&self.dir.join("config.json"), bytes, 0o600)
+        atomic::write(&self.dir.join(CONFIG), bytes, 0o600)
             .map_err(|error| self.failed("write config.json", error))
     }
 
     /// Reads that copy.
     pub(super) fn config(&self) -> Result<Spec> {
-        let bytes = self.read_file("config.json")?;
-        Ok(config::parse(&bytes, &self.dir.join("config.json"))?)
+        let bytes = self.read_file(CONFIG)?;
+        Ok(config::parse(&bytes, &self.dir.join(CONFIG))?)
     }
 
     /// The socket on which the init program waits for a start.
@@ -191,6 +194,14 @@ impl Store {
     /// Where the socket is over which the container says that it is ready, if it was made to have one.
     pub(super) fn notify_directory(&self) -> PathBuf {
         self.dir.join("notify")
+    }
+
+    /// An empty directory: where CRIU, in a mount namespace of its own, has the rootfs.
+    pub(super) fn criu_root(&self) -> Result<PathBuf> {
+        let path = self.dir.join("criu-root");
+        let path = std::path::absolute(path).map_err(|error| self.failed("find", error))?;
+        DirBuilder::new().mode(0o755).create(&path).map_err(|error| self.failed("make criu-root", error))?;
+        path.canonicalize().map_err(|error| self.failed("find criu-root", error))
     }
 
     /// A lock that belongs to this open file, and so to the init program that inherits it, until its execve closes it:
@@ -214,6 +225,13 @@ impl Store {
 
     /// Removes the directory; one that is gone is no error.
     pub(super) fn remove(&self) -> Result<()> {
+        // What is always there; mostly that is all.
+        for name in [STATE, CONFIG] {
+            let _ = fs::remove_file(self.dir.join(name));
+        }
+        if fs::remove_dir(&self.dir).is_ok() {
+            return Ok(());
+        }
         match fs::remove_dir_all(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(|error| self.failed("remove", error)),

@@ -1,5 +1,6 @@
 //! Files that are never seen half written.
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::{
     ffi::OsString,
     fs::{self, OpenOptions},
@@ -9,16 +10,28 @@ use std::{
 };
 
 /// Writes `content` to a file beside `path` and renames it: who reads `path` sees the old content or the new.
+///
+/// An old file is exchanged and then removed: file systems as ext4 take a rename over it for a promise to have the new
+/// content on the disk at once, which costs more than all the rest and is worth nothing to files that end with the host.
 pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut name = OsString::from(".");
     name.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
     name.push(format!(".{}", std::process::id()));
     let temporary = path.with_file_name(name);
-    let result = write_new(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
+    let result = write_new(&temporary, content, mode).and_then(|()| replace(&temporary, path));
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
+    let exchanged = renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE);
+    match exchanged {
+        Ok(()) => fs::remove_file(temporary),
+        // There is none, or the file system cannot do it.
+        Err(_) => fs::rename(temporary, path),
+    }
 }
 
 fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod devices;
 pub(crate) mod id_maps;
+pub(crate) mod loopback;
 pub(crate) mod names;
 mod netlink;
 pub(crate) mod sysctl;
@@ -15,7 +16,10 @@ use crate::{
 use corten_init::step::{Slot, Step};
 use nix::{fcntl, sys::stat::Mode};
 use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
 
 /// CLONE_NEW* flags, clone(2).
 pub(crate) mod flag {
@@ -135,8 +139,14 @@ pub(crate) fn list(spec: &Spec) -> &[LinuxNamespace] {
     spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default()
 }
 
+/// The path of the namespace of type `kind`, if one is joined.
+pub(crate) fn path_of(spec: &Spec, kind: LinuxNamespaceType) -> Option<&Path> {
+    let entry = list(spec).iter().find(|namespace| namespace.typ() == kind)?;
+    entry.path().as_deref().filter(|path| !path.as_os_str().is_empty())
+}
+
 fn open_one(namespace: &LinuxNamespace, index: usize) -> Result<OwnedFd> {
-    let path = namespace.path().as_deref().unwrap_or(std::path::Path::new(""));
+    let path = namespace.path().as_deref().unwrap_or(Path::new(""));
     let (wanted, name) = describe(namespace.typ());
     let place = format!("linux.namespaces[{index}].path ({})", path.display());
     // A FIFO in its place must not hang.

@@ -7,7 +7,7 @@ use crate::{
     sys::process::in_user_namespace,
 };
 use corten_init::step::Step;
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use std::path::Path;
 
 const DEFAULTS_PLACE: &str = "linux.devices (defaults)";
@@ -86,7 +86,11 @@ fn wanted(rootfs: &Rootfs<'_>) -> bool {
 }
 
 fn configured<'a>(rootfs: &Rootfs<'a>) -> &'a [LinuxDevice] {
-    rootfs.spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default()
+    listed(rootfs.spec)
+}
+
+fn listed(spec: &Spec) -> &[LinuxDevice] {
+    spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default()
 }
 
 /// The default devices that the configuration does not define itself.
@@ -97,7 +101,12 @@ fn defaults<'a>(configured: &'a [LinuxDevice]) -> impl Iterator<Item = (&'static
 
 /// All paths, in one order for the two places that go through them.
 fn bound_paths<'a>(rootfs: &Rootfs<'a>) -> impl Iterator<Item = &'a Path> {
-    let configured = configured(rootfs);
+    paths(rootfs.spec)
+}
+
+/// The same of a configuration.
+pub(super) fn paths(spec: &Spec) -> impl Iterator<Item = &Path> {
+    let configured = listed(spec);
     let own = configured.iter().map(|device| device.path().as_path());
     own.chain(defaults(configured).map(|(path, ..)| Path::new(path)))
 }
@@ -128,7 +137,7 @@ fn plan_nodes(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
     for (path, major, minor) in defaults(configured(rootfs)) {
         let device = libc::makedev(major, minor);
         let mode = libc::S_IFCHR | 0o666;
-        let step = Step::Device { root, target: text(path), mode, device, uid: 0, gid: 0 };
+        let step = Step::Device { root, target: text(path), mode, device, uid: 0, gid: 0, bind: true };
         program.step(Place::Property(DEFAULTS_PLACE), &step);
     }
     for (index, device) in configured(rootfs).iter().enumerate() {
@@ -153,6 +162,7 @@ fn plan_nodes(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
             device: id,
             uid: device.uid().unwrap_or(0),
             gid: device.gid().unwrap_or(0),
+            bind: false,
         };
         program.step(Place::Item("linux.devices", index), &step);
     }

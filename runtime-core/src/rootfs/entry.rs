@@ -12,7 +12,7 @@ use corten_init::{
     step::{Slot, Step},
     wire::Text,
 };
-use oci_spec::runtime::Mount;
+use oci_spec::runtime::{Mount, Spec};
 use std::path::{Path, PathBuf};
 
 /// One entry of `mounts`, its options understood.
@@ -62,7 +62,12 @@ impl<'a> Entry<'a> {
 
 /// All entries in their order.
 pub(super) fn entries<'a>(rootfs: &Rootfs<'a>) -> Result<Vec<Entry<'a>>> {
-    let list = rootfs.spec.mounts().as_deref().unwrap_or_default();
+    all(rootfs.spec)
+}
+
+/// Those of a configuration.
+pub(super) fn all(spec: &Spec) -> Result<Vec<Entry<'_>>> {
+    let list = spec.mounts().as_deref().unwrap_or_default();
     list.iter().enumerate().map(|(index, mount)| Entry::new(index, mount)).collect()
 }
 

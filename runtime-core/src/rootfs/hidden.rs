@@ -11,7 +11,7 @@ use corten_init::{
 };
 
 fn masked<'a>(rootfs: &Rootfs<'a>) -> &'a [String] {
-    rootfs.spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_deref()).unwrap_or_default()
+    super::masked_paths(rootfs.spec)
 }
 
 fn read_only<'a>(rootfs: &Rootfs<'a>) -> &'a [String] {

@@ -240,6 +240,31 @@ fn check_without_namespace(spec: &Spec) -> Result<()> {
     }
 }
 
+/// A bind mount that a configuration asks for.
+pub(crate) struct Bind {
+    /// Where it is mounted, absolute.
+    pub(crate) destination: PathBuf,
+    /// What is bound, on the host.
+    pub(crate) source: PathBuf,
+}
+
+/// The bind mounts of `spec`; relative sources are relative to `bundle`.
+pub(crate) fn binds(spec: &Spec, bundle: &Path) -> Result<Vec<Bind>> {
+    let entries = entry::all(spec)?.into_iter();
+    let binds = entries.filter(|entry| entry.options.bind.is_some() && !entry.options.remount);
+    binds.map(|entry| Ok(Bind { source: entry.source(bundle)?, destination: entry.target })).collect()
+}
+
+/// The paths of all devices of `spec`, the default ones included.
+pub(crate) fn device_paths(spec: &Spec) -> impl Iterator<Item = &Path> {
+    devices::paths(spec)
+}
+
+/// linux.maskedPaths.
+pub(crate) fn masked_paths(spec: &Spec) -> &[String] {
+    spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_deref()).unwrap_or_default()
+}
+
 /// The rootfs on the host: root.path, absolute or relative to the bundle, without symlinks in it.
 pub(crate) fn path(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
     let missing = || Error::new(ErrorKind::InvalidConfig, "root.path: must be set");

@@ -1,7 +1,9 @@
 //! What nix lacks: each call a thin safe wrapper. The only `unsafe` of this crate.
 
 pub(crate) mod bpf;
+pub(crate) mod command;
 pub(crate) mod kill;
+pub(crate) mod mounts;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod seccomp;

@@ -9,11 +9,7 @@ use crate::{
 };
 use corten_ttrpc::{Message, task::DeleteResponse};
 use runtime_core::Container;
-use std::{
-    env, fs,
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, os::unix::net::UnixStream, path::Path};
 
 /// 128 and SIGKILL.
 const KILLED: u32 = 137;
@@ -58,7 +54,7 @@ fn members(root: &Path, id: &str) -> Vec<Container> {
     Container::list(root).unwrap_or_default().into_iter().filter(of_group).collect()
 }
 
-fn remove(root: &Path, id: &str, rootfs: &PathBuf) -> Result<()> {
+fn remove(root: &Path, id: &str, rootfs: &Path) -> Result<()> {
     Container::delete_forced(root, id)?;
     rootfs::unmount_all(rootfs)
 }

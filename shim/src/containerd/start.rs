@@ -39,6 +39,7 @@ struct Asked {
 
 /// Answers the address, and goes on as the server in a process of its own.
 pub(crate) fn run(flags: &Flags) -> Result<()> {
+    sys::close_inherited();
     let bundle = env::current_dir().map_err(|error| Error::io("working directory", error))?;
     let asked = Asked::read(flags)?;
     let group = group::of(&bundle, &flags.id)?;

@@ -1,6 +1,10 @@
 //! The only unsafe code of this binary: what nix has no safe call for.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+// Where panics unwind, and where tests are built, libgcc and libc do it.
+#[cfg(all(not(debug_assertions), panic = "abort", not(test)))]
+mod c_runtime;
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Where the C library's start hands over. It does what of the standard library's start is needed here: descriptors 0
 /// to 2 are open, so that nothing else gets their numbers, and a reader that has gone is an error, not a signal.
@@ -71,6 +75,17 @@ pub(crate) fn is_inherited(fd: RawFd) -> bool {
     // SAFETY: F_GETFD of any number is harmless.
     let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
     flags >= 0 && flags & libc::FD_CLOEXEC == 0
+}
+
+/// Takes over a descriptor that was open when this program began, and closes it when that is dropped.
+pub(crate) fn take_inherited(fd: RawFd) -> Option<OwnedFd> {
+    if fd <= 2 || !is_inherited(fd) {
+        return None;
+    }
+    // SAFETY: F_SETFD of any number is harmless.
+    unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    // SAFETY: it is open, and what is not close-on-exec was opened by nobody here. From now on it is.
+    Some(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Standard input and output, which std's own handles would buffer.

@@ -109,6 +109,26 @@ pub(super) fn add(suite: &mut Suite) {
         b.push("/linux/devices", json!({"path": "/srv/null", "type": "c", "major": 1, "minor": 3}));
         t.refuses(&b).map(drop)
     });
+    g.must(
+        "default-over-an-empty-file",
+        "Default Devices: /dev of the image, after a user namespace's binds",
+        |t| {
+            let mut b = t.bundle()?;
+            let mounts = b.config["mounts"].as_array().cloned().unwrap_or_default();
+            let elsewhere =
+                |mount: &Value| !mount["destination"].as_str().unwrap_or_default().starts_with("/dev");
+            b.config["mounts"] = mounts.into_iter().filter(elsewhere).collect();
+            b.file("/dev/null", "")?;
+            b.probe("stat:/dev/null");
+            let stat = t.report(&b)?.probe("stat:/dev/null")?.clone();
+            check_eq!(
+                (&stat["type"], &stat["major"], &stat["minor"]),
+                (&json!("c"), &json!(1), &json!(3)),
+                "/dev/null"
+            );
+            Ok(())
+        },
+    );
     g.must("unknown-type-is-refused", "devices.type: c, b, u or p", |t| {
         let mut b = t.bundle()?;
         b.push("/linux/devices", json!({"path": "/dev/x", "type": "x", "major": 1, "minor": 3}));

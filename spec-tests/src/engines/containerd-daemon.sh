@@ -1,3 +1,4 @@
+#lib
 # A containerd of the cases' own, and what they do with it. $USE is what makes ctr take what is tried.
 export CONTAINERD_NAMESPACE=test
 # box OPTION... -- COMMAND...: a container to its end.
@@ -181,3 +182,41 @@ sleep 0.3
 gives 137 box --memory-limit 16777216 -- dd if=/dev/zero of=/dev/null bs=64M count=1
 soon grep -q '/tasks/oom' events
 kill $pid
+
+#case log-and-pid-file
+ctr run -d --snapshotter overlayfs --cgroup "$PARENT/$NAME" "${USE[@]}" --log-uri "file://$WORK/log" --pid-file "$WORK/pid" docker.io/test/box:1 "$NAME" \
+    sh -c 'echo one; while :; do sleep 0.1; done'
+soon grep -q one log
+eq "$(cat "/proc/$(cat pid)/comm")" sh
+remove
+
+#case signals
+sleeper
+ctr task exec -d --exec-id e1 "$NAME" sh -c 'trap "touch /tmp/usr1" USR1; touch /tmp/ready; while :; do sleep 0.1; done'
+soon sh -c 'ctr task exec --exec-id "e$RANDOM" "$NAME" test -e /tmp/ready'
+ctr task kill --exec-id e1 -s USR1 "$NAME"
+soon sh -c 'ctr task exec --exec-id "e$RANDOM" "$NAME" test -e /tmp/usr1'
+remove
+
+#case exec-when-paused
+sleeper
+ctr task pause "$NAME"
+gives 1 ctr task exec --exec-id e1 "$NAME" true
+has "$said" paused
+ctr task resume "$NAME"
+gives 0 ctr task exec --exec-id e2 "$NAME" true
+remove
+
+#case devices-and-capabilities
+gives 0 box --device /dev/kmsg -- test -c /dev/kmsg
+eq "$(box --cap-add CAP_SYS_ADMIN -- sh -c 'grep CapEff /proc/self/status' | cut -f2)" 00000000a82425fb
+eq "$(box --cap-drop CAP_NET_RAW -- sh -c 'grep CapEff /proc/self/status' | cut -f2)" 00000000a80405fb
+eq "$(box -- grep NoNewPrivs /proc/self/status | cut -f2)" 1
+eq "$(box --allow-new-privs -- grep NoNewPrivs /proc/self/status | cut -f2)" 0
+
+#case failed-create-leaves-nothing
+gives 1 box --mount "type=bind,src=$WORK/none,dst=/x,options=bind" -- true
+has "${said,,}" 'no such file or directory'
+test ! -e "/sys/fs/cgroup/memory$PARENT/$NAME"
+eq "$(ls "$BASE/state/io.containerd.runtime.v2.task/test" | grep -cx "$NAME")" 0 || true
+

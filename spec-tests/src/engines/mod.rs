@@ -1,34 +1,39 @@
 //! `spec-tests engines`: Docker, Podman, Buildah and containerd, for real, with the runtime beneath them. The cases are
-//! shell, a file per engine, and are tried with a reference as well: what that passes, the runtime is to pass.
+//! shell, a file per engine, and what a reference passes of them, the runtime is to pass.
 //!
 //! All of it runs in mount, network and process namespaces of its own, with what engines write to /etc, /run and /var/lib
 //! in memory: when the first process there ends, all daemons, mounts, networks and packet filter rules are gone.
 
+mod run;
 mod script;
+mod verdict;
 mod worker;
 
-use crate::harness::{Kind, catch_interrupts, hierarchies, in_path, interrupted, remove_cgroup};
+use crate::harness::{Kind, Known, catch_interrupts, in_path, interrupted};
+use run::Run;
 use script::Script;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{self, BufRead, BufReader},
+    fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
-    thread,
     time::{Duration, Instant},
 };
+use verdict::{Comparison, Sum};
 
 /// What the caller asks for.
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: PathBuf,
-    /// The shim's file, for the cases of containerd's own plugging in; else that beside the runtime.
+    /// The shim's file, for the cases of containerd's task service; else that beside the runtime.
     pub(crate) shim: Option<PathBuf>,
-    /// The runtime to compare with; none for no comparison.
+    /// The runtime to compare with; none for no comparison. It is asked about cases that the runtime does not pass.
     pub(crate) reference: Option<PathBuf>,
+    /// Whether the reference is asked about all cases, and a table of both is printed.
+    pub(crate) compare: bool,
+    /// Cases that the runtime is known to fail, and why.
+    pub(crate) known: Known,
+    /// All runs together take no longer.
+    pub(crate) limit: Duration,
     /// Only engines whose name begins so.
     pub(crate) engines: Vec<String>,
     /// Only cases whose `engine/name` holds one of these.
@@ -39,19 +44,21 @@ pub(crate) struct Options {
     pub(crate) v2: bool,
 }
 
-/// What a shim is compared with.
-const SHIM_REFERENCE: &str = "containerd-shim-runc-v2";
-
-/// All runs together take no longer.
-const LIMIT: Duration = Duration::from_secs(345);
-
 /// An engine, the programs that it needs, and its cases.
 struct Engine {
     name: &'static str,
     programs: &'static [&'static str],
-    text: &'static [&'static str],
-    /// Whether it is tried with the shim and not with the runtime.
-    shim: bool,
+    /// What its cases share, then the cases.
+    text: [&'static str; 3],
+    /// What is tried beneath it.
+    tried: Tried,
+}
+
+/// The two binaries that engines take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    Runtime,
+    Shim,
 }
 
 const DOCKER: &str = include_str!("docker-daemon.sh");
@@ -60,40 +67,43 @@ const ENGINES: [Engine; 6] = [
     Engine {
         name: "containerd",
         programs: &["containerd", "ctr"],
-        text: &[CONTAINERD, include_str!("containerd.sh")],
-        shim: false,
+        text: ["", CONTAINERD, include_str!("containerd.sh")],
+        tried: Tried::Runtime,
     },
     Engine {
         name: "shim",
         programs: &["containerd", "ctr"],
-        text: &[CONTAINERD, include_str!("containerd-shim.sh")],
-        shim: true,
+        text: ["", CONTAINERD, include_str!("containerd-shim.sh")],
+        tried: Tried::Shim,
     },
     Engine {
         name: "docker",
         programs: &["dockerd", "docker", "iptables"],
-        text: &[DOCKER, include_str!("docker.sh")],
-        shim: false,
+        text: [DOCKER, include_str!("docker.sh"), include_str!("docker-inside.sh")],
+        tried: Tried::Runtime,
     },
     Engine {
         name: "docker-userns",
         programs: &["dockerd", "docker", "iptables"],
-        text: &[DOCKER, include_str!("docker-userns.sh")],
-        shim: false,
+        text: [DOCKER, include_str!("docker-userns.sh"), ""],
+        tried: Tried::Runtime,
     },
     Engine {
         name: "podman",
         programs: &["podman", "conmon"],
-        text: &[include_str!("podman.sh")],
-        shim: false,
+        text: ["", include_str!("podman.sh"), ""],
+        tried: Tried::Runtime,
     },
     Engine {
         name: "podman-rootless",
         programs: &["podman", "conmon", "newuidmap", "setpriv"],
-        text: &[include_str!("podman-rootless.sh")],
-        shim: false,
+        text: ["", include_str!("podman-rootless.sh"), ""],
+        tried: Tried::Runtime,
     },
 ];
+
+/// What a shim is compared with.
+const SHIM_REFERENCE: &str = "containerd-shim-runc-v2";
 
 /// What all of them need.
 const TOOLS: [&str; 8] = ["bash", "unshare", "script", "ip", "tar", "busybox", "xargs", "awk"];
@@ -104,7 +114,7 @@ impl Engine {
     }
 
     fn script(&self) -> Script {
-        Script::parse(self.text)
+        Script::parse(self.text[0], &self.text[1..].concat())
     }
 
     /// The first program that is not here.
@@ -177,11 +187,12 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
     };
     let reference = compare(options.reference.as_deref());
     let beside = runtime.with_file_name("containerd-shim-corten-v1");
-    let shim = options.shim.clone().map_or_else(|| find(&beside), |path| find(&path));
+    let shim = find(options.shim.as_deref().unwrap_or(&beside));
     let shim_reference = compare(options.reference.as_ref().map(|_| Path::new(SHIM_REFERENCE)));
     catch_interrupts()?;
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + options.limit;
     let mut sum = Sum::default();
+    let mut comparison = Comparison::default();
     for engine in ENGINES.iter().filter(|engine| options.wants(engine)) {
         let cases = options.cases(engine);
         if cases.is_empty() || interrupted() {
@@ -192,145 +203,36 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
             cases.iter().for_each(|case| sum.tell(engine, case, Kind::Skipped, &why));
             continue;
         }
-        let (tried, other) = match (engine.shim, &shim) {
-            (false, _) => (&runtime, &reference),
-            (true, Ok(shim)) => (shim, &shim_reference),
-            (true, Err(why)) => {
-                cases
-                    .iter()
-                    .for_each(|case| sum.tell(engine, case, Kind::Skipped, &format!("no shim: {why}")));
+        let (tried, reference) = match (engine.tried, &shim) {
+            (Tried::Runtime, _) => (&runtime, &reference),
+            (Tried::Shim, Ok(shim)) => (shim, &shim_reference),
+            (Tried::Shim, Err(why)) => {
+                cases.iter().for_each(|case| sum.tell(engine, case, Kind::Skipped, &why.to_string()));
                 continue;
             }
         };
-        let run = |runtime: &Path| Run { engine, runtime, options, deadline }.run(&cases);
-        let theirs = other.as_deref().map(run).transpose()?;
-        let ours = run(tried)?;
+        let run = |runtime: &Path, cases: &[String]| Run { engine, runtime, options, deadline }.run(cases);
+        let ours = run(tried, &cases)?;
+        let passes = |case: &&String| ours.get(*case).is_some_and(|told| told.kind == Kind::Passed);
+        let asked = cases.iter().filter(|case| options.compare || !passes(case)).cloned().collect::<Vec<_>>();
+        let theirs = match reference {
+            Some(reference) if !asked.is_empty() => Some(run(reference, &asked)?),
+            _ => None,
+        };
         for case in &cases {
-            judge(&mut sum, engine, case, ours.get(case), theirs.as_ref().map(|told| told.get(case)));
+            let other = theirs.as_ref().map(|told| told.get(case));
+            let (kind, words) = verdict::judge(ours.get(case), other);
+            let (kind, words) =
+                options.known.judged(&format!("{}/{case}", engine.name), options.v2, kind, words);
+            sum.tell(engine, case, kind, &words);
         }
+        comparison.add(engine, &cases, &ours, theirs.as_ref());
+    }
+    if let (true, Some(reference)) = (options.compare, &reference) {
+        print!("{}", comparison.table(reference, &runtime));
     }
     println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skipped);
     Ok(sum.failed == 0 && !interrupted())
-}
-
-/// What the reference does not pass here is no fault of the runtime's.
-fn judge(sum: &mut Sum, engine: &Engine, case: &str, ours: Option<&Told>, theirs: Option<Option<&Told>>) {
-    let passes = |told: &Told| told.kind == Kind::Passed;
-    match (ours, theirs) {
-        (Some(told), _) if passes(told) => sum.tell(engine, case, Kind::Passed, ""),
-        (Some(told), None) => sum.tell(engine, case, told.kind, &told.words),
-        (Some(told), Some(Some(other))) if passes(other) => sum.tell(engine, case, Kind::Failed, &told.words),
-        (_, Some(Some(other))) if !passes(other) => {
-            sum.tell(
-                engine,
-                case,
-                Kind::Skipped,
-                &format!("the reference does not pass it here: {}", other.words),
-            );
-        }
-        (Some(told), Some(_)) => sum.tell(engine, case, told.kind, &told.words),
-        (None, _) => sum.tell(engine, case, Kind::Failed, "it was not tried: no time was left"),
-    }
-}
-
-#[derive(Default)]
-struct Sum {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl Sum {
-    fn tell(&mut self, engine: &Engine, case: &str, kind: Kind, words: &str) {
-        let (word, count) = match kind {
-            Kind::Passed => ("ok  ", &mut self.passed),
-            Kind::Failed => ("FAIL", &mut self.failed),
-            Kind::Skipped => ("skip", &mut self.skipped),
-        };
-        *count += 1;
-        let words = if words.is_empty() { String::new() } else { format!(": {}", words.replace('\n', "; ")) };
-        println!("{word} {}/{case}{words}", engine.name);
-    }
-}
-
-/// One engine with one runtime.
-struct Run<'a> {
-    engine: &'a Engine,
-    runtime: &'a Path,
-    options: &'a Options,
-    deadline: Instant,
-}
-
-impl Run<'_> {
-    fn run(&self, cases: &[String]) -> io::Result<BTreeMap<String, Told>> {
-        let id = std::process::id();
-        let start = Instant::now();
-        let order = Order {
-            engine: self.engine.name.to_owned(),
-            runtime: self.runtime.to_owned(),
-            base: env::temp_dir().join(format!("corten-test-{id}")),
-            parent: format!("/corten-test-{id}"),
-            cases: cases.to_vec(),
-            jobs: self.options.jobs,
-            v2: self.options.v2,
-        };
-        fs::create_dir(&order.base)?;
-        let told = self.attend(&order);
-        for hierarchy in hierarchies() {
-            remove_cgroup(&hierarchy.at.join(order.parent.trim_start_matches('/')));
-        }
-        fs::remove_dir(&order.base)?;
-        let told = told?;
-        let passed = told.values().filter(|told| told.kind == Kind::Passed).count();
-        let name = self.runtime.file_name().unwrap_or_default().to_string_lossy();
-        let seconds = start.elapsed().as_secs_f64();
-        println!("# {} with {name}: {passed} of {} pass, in {seconds:.0} s", self.engine.name, cases.len());
-        Ok(told)
-    }
-
-    /// Starts a worker in namespaces of its own and hears it out.
-    fn attend(&self, order: &Order) -> io::Result<BTreeMap<String, Told>> {
-        let mut worker = Command::new("unshare")
-            .args([
-                "--mount",
-                "--net",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-                "--propagation",
-                "private",
-            ])
-            .arg(env::current_exe()?)
-            .arg("engines-worker")
-            .arg(serde_json::to_string(order)?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let out = worker.stdout.take().ok_or_else(|| io::Error::other("no pipe"))?;
-        let (sender, lines) = mpsc::channel();
-        let reader = thread::spawn(move || {
-            let told = BufReader::new(out).lines().map_while(Result::ok);
-            told.filter_map(|line| serde_json::from_str::<Told>(&line).ok())
-                .all(|told| sender.send(told).is_ok())
-        });
-        let mut all = BTreeMap::new();
-        loop {
-            match lines.recv_timeout(Duration::from_millis(100)) {
-                Ok(told) => drop(all.insert(told.name.clone(), told)),
-                Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                // Its child is killed with it, and that child's namespaces end.
-                Err(_) if interrupted() || Instant::now() > self.deadline => worker.kill()?,
-                Err(_) => {}
-            }
-        }
-        let status = worker.wait()?;
-        let _ = reader.join();
-        if !status.success() && !interrupted() && Instant::now() < self.deadline {
-            eprintln!("{} with {}: the worker ended with {status}", self.engine.name, self.runtime.display());
-        }
-        Ok(all)
-    }
 }
 
 #[cfg(test)]

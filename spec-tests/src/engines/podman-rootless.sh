@@ -83,3 +83,52 @@ as_user mkdir ctx
 printf 'FROM localhost/box\nRUN id -u > /made\n' | as_user tee ctx/Dockerfile >/dev/null
 podman build --network none --isolation oci --ulimit nofile=512:1024 -q -t "$NAME" ctx >out 2>&1 || { cat out >&2; false; }
 eq "$(box --rm "$NAME" cat /made)" 0
+
+#case exec
+cd "$BASE/home"
+box -d --name "$NAME" -e A=1 box sleep 60 >/dev/null
+eq "$(podman exec -e B=2 -w /tmp "$NAME" sh -c 'echo $A $B $PWD')" '1 2 /tmp'
+eq "$(echo in | podman exec -i "$NAME" cat)" in
+gives 3 podman exec "$NAME" sh -c 'exit 3'
+gives 127 podman exec "$NAME" nothing-of-the-kind
+eq "$(podman exec -t "$NAME" tty | tr -d '\r')" /dev/pts/0
+has "$(podman top "$NAME" args)" 'sleep 60'
+podman rm -f -t 0 "$NAME" >/dev/null
+
+#case security
+cd "$BASE/home"
+eq "$(box --rm --cap-drop all box grep CapBnd /proc/self/status | cut -f2)" 0000000000000000
+eq "$(box --rm --security-opt no-new-privileges box grep NoNewPrivs /proc/self/status | cut -f2)" 1
+eq "$(box --rm box grep -w Seccomp /proc/self/status | cut -f2)" 2
+gives 1 box --rm box sh -c 'echo 1 > /proc/sys/kernel/msgmax'
+eq "$(box --rm --sysctl net.ipv4.ip_forward=1 box cat /proc/sys/net/ipv4/ip_forward)" 1
+
+#case health-and-kube
+cd "$BASE/home"
+box -d --name "$NAME" --health-cmd 'test -e /tmp/well' --health-interval disable --health-retries 1 box sleep 60 >/dev/null
+gives 1 podman healthcheck run "$NAME"
+podman exec "$NAME" touch /tmp/well
+gives 0 podman healthcheck run "$NAME"
+podman generate kube "$NAME" >"$NAME.yaml"
+podman rm -f -t 0 "$NAME" >/dev/null
+podman play kube --network none "$NAME.yaml" >out 2>&1 || skip "$(tail -n 1 out)"
+podman play kube --down "$NAME.yaml" >/dev/null
+
+#case init
+cd "$BASE/home"
+test -x /usr/libexec/podman/catatonit || skip 'no catatonit'
+has "$(box --rm --init box sh -c 'tr "\000" " " < /proc/1/cmdline')" init
+
+#case rootfs
+cd "$BASE/home"
+as_user mkdir -p "$NAME"
+as_user tar -C "$NAME" --exclude=./dev -xf "$IMAGE"
+eq "$(box --rm --rootfs "$BASE/home/$NAME" /bin/echo hello)" hello
+
+#case network
+cd "$BASE/home"
+command -v slirp4netns >/dev/null || skip 'no slirp4netns'
+as_user sh -c ': <>/dev/net/tun' 2>/dev/null || skip 'no /dev/net/tun for a user'
+podman run -d --name "$NAME" --ulimit host -p 127.0.0.1:18081:80 box httpd -f -p 80 -h /etc >/dev/null 2>why || skip "$(tail -n 1 why)"
+soon busybox wget -qO- http://127.0.0.1:18081/hostname
+podman rm -f -t 0 "$NAME" >/dev/null

@@ -208,3 +208,144 @@ eq "$(box --rm "$NAME-bud" cat /made /tmp/who | xargs)" 'made 1'
 for n in 1 2 3 4 5 6 7 8; do box --rm box echo "$n" >"out.$n" & done
 wait
 eq "$(cat out.* | sort -n | xargs)" '1 2 3 4 5 6 7 8'
+
+#case propagation
+mkdir -p src
+mount -t tmpfs none src
+mount --make-shared src
+for mode in private rprivate slave rslave shared rshared; do
+    (
+        box -d --name "$NAME-$mode" --cap-add sys_admin --security-opt seccomp=unconfined -v "$WORK/src:/v:$mode" box sh -c "mkdir -p /v/in-$mode /v/out-$mode; sleep 60" >/dev/null
+        soon test -d "src/out-$mode"
+        podman exec "$NAME-$mode" sh -c "mount -t tmpfs in /v/in-$mode; touch /v/in-$mode/file"
+        mount -t tmpfs out "src/out-$mode"
+        touch "src/out-$mode/file"
+        inward=no outward=no
+        podman exec "$NAME-$mode" test -e "/v/out-$mode/file" && inward=yes
+        test -e "src/in-$mode/file" && outward=yes
+        case $mode in
+            *private) eq "$inward $outward" "no no" ;;
+            *slave) eq "$inward $outward" "yes no" ;;
+            *shared) eq "$inward $outward" "yes yes" ;;
+        esac
+        podman rm -f -t 0 "$NAME-$mode" >/dev/null
+        touch "well-$mode"
+    ) &
+done
+wait
+eq "$(ls -d well-* | wc -l)" 6
+umount -R src
+
+#case kube-file
+cat >pod.yaml <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: $NAME}
+spec:
+  volumes:
+    - {name: data, hostPath: {path: $WORK, type: Directory}}
+  containers:
+    - name: web
+      image: localhost/box
+      command: ["/bin/sh", "-c"]
+      args: ["echo \$WHO > /data/said; id -u >> /data/said; sleep 60"]
+      env: [{name: WHO, value: kube}]
+      securityContext: {runAsUser: 1234, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+      resources: {limits: {memory: 64Mi}}
+      volumeMounts: [{name: data, mountPath: /data}]
+      livenessProbe: {exec: {command: ["/bin/true"]}, periodSeconds: 60}
+    - name: side
+      image: localhost/box
+      command: ["/bin/sleep", "60"]
+YAML
+chmod 777 .
+podman play kube --network none pod.yaml >out 2>&1 || skip "$(tail -n 1 out)"
+soon test -s said
+eq "$(xargs <said)" 'kube 1234'
+gives 1 podman exec "$NAME-web" touch /file
+eq "$(podman exec "$NAME-web" readlink /proc/self/ns/net)" "$(podman exec "$NAME-side" readlink /proc/self/ns/net)"
+eq "$(podman exec "$NAME-web" grep CapEff /proc/self/status | cut -f2)" 0000000000000000
+pid=$(podman inspect -f '{{.State.Pid}}' "$NAME-web")
+eq "$(cat "/sys/fs/cgroup/memory$(awk -F: '$2 == "memory" {print $3}' "/proc/$pid/cgroup")/memory.limit_in_bytes")" 67108864
+podman play kube --down pod.yaml >/dev/null
+
+#case pod-shares-all
+podman pod create --name "$NAME-pod" --infra-image localhost/box --infra-command '/bin/sleep 60' --network none --share pid,ipc,uts,net --cgroup-parent "$PARENT" >/dev/null
+podman run -d --pod "$NAME-pod" --name "$NAME-1" --ulimit host box sleep 67.7 >/dev/null
+has "$(podman run --rm --pod "$NAME-pod" --ulimit host box ps)" 'sleep 67.7'
+podman pod kill "$NAME-pod" >/dev/null
+podman pod start "$NAME-pod" >/dev/null
+eq "$(podman exec "$NAME-1" echo again)" again
+podman pod rm -f "$NAME-pod" >/dev/null
+
+#case ready-by-notify
+# A socket as systemd has it, and what comes over it.
+python3 - "$WORK/socket" >heard <<'PY' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(15)
+heard = b""
+while b"READY=1" not in heard:
+    heard += s.recv(4096) + b"\n"
+print(heard.decode())
+PY
+soon test -S socket
+NOTIFY_SOCKET=$WORK/socket box -d --name "$NAME" --sdnotify conmon box sleep 60 >/dev/null
+wait
+grep -q READY=1 heard
+podman rm -f -t 0 "$NAME" >/dev/null
+
+#case without-cgroups
+# Podman asks for it only of runtimes that are said to have it.
+printf '[engine]\nruntime_supports_nocgroup = ["%s"]\n' "$(basename "$RUNTIME")" >containers.conf
+eq "$(CONTAINERS_CONF=$PWD/containers.conf podman run --rm --ulimit host --network none --cgroups disabled box echo hello 2>&1)" hello
+box -d --name "$NAME" --cgroups no-conmon box sleep 60 >/dev/null
+eq "$(podman exec "$NAME" echo hello)" hello
+podman rm -f -t 0 "$NAME" >/dev/null
+
+#case exec-privileged
+box -d --name "$NAME" box sleep 60 >/dev/null
+eq "$(podman exec "$NAME" grep CapEff /proc/self/status | cut -f2)" 00000000800405fb
+caps=$(podman exec --privileged "$NAME" grep CapEff /proc/self/status | cut -f2)
+eq $((0x$caps >> 21 & 1)) 1
+eq "$(podman exec -e B=2 "$NAME" sh -c 'echo $B')" 2
+podman rm -f -t 0 "$NAME" >/dev/null
+
+#case init-and-signals
+test -x /usr/libexec/podman/catatonit || skip 'no catatonit'
+box -d --name "$NAME" --init --stop-signal INT box sh -c 'trap "exit 8" INT; while :; do sleep 0.1; done' >/dev/null
+sleep 0.3
+podman stop -t 5 "$NAME" >/dev/null
+eq "$(podman wait "$NAME")" 8
+podman rm "$NAME" >/dev/null
+
+#case attach
+box -di --name "$NAME" box sh -c 'read line; echo "got $line"; sleep 0.5; exit 4' >/dev/null
+eq "$( (echo word; sleep 1) | podman attach "$NAME")" 'got word'
+eq "$(podman wait "$NAME")" 4
+podman rm "$NAME" >/dev/null
+
+#case diff-and-mount
+box --name "$NAME" box sh -c 'echo new > /new'
+has "$(podman diff "$NAME")" 'A /new'
+eq "$(cat "$(podman mount "$NAME")/new")" new
+podman umount "$NAME" >/dev/null
+podman rm "$NAME" >/dev/null
+
+#case buildah-run-options
+command -v buildah >/dev/null || skip 'no buildah'
+b() { buildah --root "$BASE/store" --runroot "$BASE/run" --storage-driver overlay "$@"; }
+c=$(b from --pull-never --ulimit nofile=512:1024 localhost/box)
+r() { b run --isolation oci --runtime "$RUNTIME" --network none "$@"; }
+echo data >file
+eq "$(r --user 1:1 --workingdir /tmp --env A=1 "$c" -- sh -c 'id -u; pwd; echo $A' | xargs)" '1 /tmp 1'
+eq "$(r -v "$WORK/file:/file:ro" "$c" -- cat /file)" data
+eq "$(r --mount "type=bind,src=$WORK,dst=/w" "$c" -- cat /w/file)" data
+eq "$(r --hostname some-host "$c" -- hostname)" some-host
+eq "$(r --cap-add CAP_NET_RAW "$c" -- grep CapBnd /proc/self/status | cut -f2)" 00000000800425fb
+eq "$(echo in | r "$c" -- cat)" in
+gives 1 r "$c" -- nothing-of-the-kind
+has "$said" 'executable file'
+b commit -q "$c" "$NAME-made" >/dev/null
+b rm "$c" >/dev/null

@@ -13,7 +13,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
-    io,
+    io::{self, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::PathBuf,
     process::{Command, ExitStatus, Stdio},
@@ -64,9 +64,25 @@ impl Worker {
     fn work(&self) -> io::Result<()> {
         self.part("ground", GROUND)?;
         fs::create_dir_all(self.order.base.join("work"))?;
-        self.part("begin", &self.script.begin)?;
-        self.try_all();
+        match self.part("begin", &self.script.begin) {
+            Ok(()) => self.try_all(),
+            Err(error) => return self.tell_all(&format!("the engine does not start here: {error}")),
+        }
         self.part("end", &self.script.end)
+    }
+
+    /// No case can be tried.
+    fn tell_all(&self, why: &str) -> io::Result<()> {
+        let told = |name: &String| Told {
+            name: name.clone(),
+            kind: Kind::Skipped,
+            words: why.to_owned(),
+            milliseconds: 0,
+        };
+        self.order
+            .cases
+            .iter()
+            .try_for_each(|name| writeln!(io::stdout(), "{}", serde_json::to_string(&told(name))?))
     }
 
     /// A part that is no case.
@@ -89,7 +105,7 @@ impl Worker {
                         }
                         let told = self.try_one(name, body);
                         if let (Ok(line), Ok(mut out)) = (serde_json::to_string(&told), out.lock()) {
-                            let _ = io::Write::write_all(&mut *out, format!("{line}\n").as_bytes());
+                            let _ = writeln!(out, "{line}");
                         }
                     }
                 });

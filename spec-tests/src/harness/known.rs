@@ -2,7 +2,7 @@
 //! the run, so that the lists stay true.
 
 use super::{Cgroups, Kind, Outcome};
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, mem, path::Path};
 
 /// A list of known departures, read from a file:
 ///
@@ -55,19 +55,24 @@ impl Known {
     /// Makes a failure that is known a skip, and a known departure that passes a failure. `kind` is how cgroups were
     /// mounted; a hybrid machine counts as version 1.
     pub(super) fn judge(&self, outcome: &mut Outcome, kind: Cgroups) {
-        let kind = if kind == Cgroups::V2 { Cgroups::V2 } else { Cgroups::V1 };
-        let mut listed = self.0.get(&outcome.name).into_iter().flatten();
-        let Some(departure) = listed.find(|d| d.only.is_none_or(|only| only == kind)) else { return };
-        match outcome.kind {
-            Kind::Failed => {
-                outcome.kind = Kind::Skipped;
-                outcome.words = format!("known departure: {} ({})", departure.reason, outcome.words);
+        let words = mem::take(&mut outcome.words);
+        (outcome.kind, outcome.words) = self.judged(&outcome.name, kind == Cgroups::V2, outcome.kind, words);
+    }
+
+    /// The same of the case `name` that ended as `kind`, for the reason `words`.
+    pub(crate) fn judged(&self, name: &str, v2: bool, kind: Kind, words: String) -> (Kind, String) {
+        let version = if v2 { Cgroups::V2 } else { Cgroups::V1 };
+        let mut listed = self.0.get(name).into_iter().flatten();
+        let Some(departure) = listed.find(|d| d.only.is_none_or(|only| only == version)) else {
+            return (kind, words);
+        };
+        let Departure { reason, at_times, .. } = departure;
+        match kind {
+            Kind::Failed => (Kind::Skipped, format!("known departure: {reason} ({words})")),
+            Kind::Passed if !at_times => {
+                (Kind::Failed, format!("listed as a known departure, but it passes: {reason}"))
             }
-            Kind::Passed if !departure.at_times => {
-                outcome.kind = Kind::Failed;
-                outcome.words = format!("listed as a known departure, but it passes: {}", departure.reason);
-            }
-            _ => {}
+            _ => (kind, words),
         }
     }
 }

@@ -97,8 +97,8 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
             copy_up::inherit_mode(state.fd(root), target, state.fd(slot))
         }
         Step::Directory { root, target } => mounts::directory(state.fd(root), target),
-        Step::Device { root, target, mode, device, uid, gid } => {
-            mounts::device(state.fd(root), target, mode, device, uid, gid)
+        Step::Device { root, target, mode, device, uid, gid, bind } => {
+            mounts::device(state.fd(root), target, &mounts::Device { mode, device, uid, gid, bind })
         }
         Step::Symlink { root, points_to, target, replace } => {
             mounts::symlink(state.fd(root), points_to, target, replace)

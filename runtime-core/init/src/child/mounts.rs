@@ -217,28 +217,53 @@ fn existing(root: i32, target: Text) -> Res<Option<Fd>> {
     }
 }
 
+/// What mknodat(2) makes: see [`Step::Device`](crate::step::Step::Device).
+pub(super) struct Device {
+    pub(super) mode: u32,
+    pub(super) device: u64,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) bind: bool,
+}
+
+impl Device {
+    fn is(&self, found: sys::Stat) -> bool {
+        found.is(self.mode & sys::S_IFMT) && (found.rdev == self.device || self.device == 0)
+    }
+}
+
 /// A device, or the proof that the one that is there is the same.
-pub(super) fn device(root: i32, target: Text, mode: u32, device: u64, uid: u32, gid: u32) -> Res<()> {
+pub(super) fn device(root: i32, target: Text, device: &Device) -> Res<()> {
     let (parent, name) = paths::parent_of(root, target)?;
     let name = name.as_cstr();
     sys::umask(0);
-    match sys::mknodat(parent.raw(), name, mode, device) {
+    match sys::mknodat(parent.raw(), name, device.mode, device.device) {
         Err(Fault { errno: errno::EEXIST, .. }) => {
             let there = sys::openat(parent.raw(), name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
             let found = sys::stat_fd(there.raw())?;
-            let same =
-                found.mode & sys::S_IFMT == mode & sys::S_IFMT && (found.rdev == device || device == 0);
-            if !same {
-                return Err(fault(nr::MKNODAT, errno::EEXIST));
-            }
-            return Ok(());
+            return match device.is(found) {
+                true => Ok(()),
+                false if device.bind && found.is(sys::S_IFREG) && found.size == 0 => {
+                    bind_device(target, device, there.raw())
+                }
+                false => Err(fault(nr::MKNODAT, errno::EEXIST)),
+            };
         }
         other => other?,
     }
-    if uid != 0 || gid != 0 {
-        sys::chownat(parent.raw(), name, uid, gid)?;
+    if device.uid != 0 || device.gid != 0 {
+        sys::chownat(parent.raw(), name, device.uid, device.gid)?;
     }
     Ok(())
+}
+
+/// Not unlinked and made anew: another container may have its device mounted over the same file.
+fn bind_device(path: Text, device: &Device, place: i32) -> Res<()> {
+    let host = sys::clone_tree(sys::AT_FDCWD, path.into(), false, true)?;
+    match device.is(sys::stat_fd(host.raw())?) {
+        true => sys::move_mount(host.raw(), place),
+        false => Err(fault(nr::MKNODAT, errno::EEXIST)),
+    }
 }
 
 /// A symlink. One that exists is kept, or replaced beneath the descriptor of its directory.

@@ -1,6 +1,7 @@
 //! The real thing: cgroups made, filled, limited, frozen, killed and removed, on the host's own layout and, in a mount namespace
 //! of its own each, on cgroup v2 alone and on v1 alone. Needs root.
 
+mod events;
 mod life;
 mod limits;
 
@@ -137,7 +138,7 @@ fn timing() {
 #[test]
 #[ignore = "run by the tests below, each on another kind of host"]
 fn scenarios() {
-    let scenarios: [(&str, fn()); 19] = [
+    let scenarios: [(&str, fn()); 20] = [
         ("a_life", life::a_life),
         ("only_what_was_made_is_removed", life::only_what_was_made_is_removed),
         ("a_cgroup_in_use_is_refused", life::a_cgroup_in_use_is_refused),
@@ -154,6 +155,7 @@ fn scenarios() {
         ("a_quota_slows_a_spinner", limits::a_quota_slows_a_spinner),
         ("the_number_of_processes_is_limited", limits::the_number_of_processes_is_limited),
         ("memory_is_limited", limits::memory_is_limited),
+        ("running_out_of_memory_is_told", events::running_out_of_memory_is_told),
         ("huge_pages_and_unified_keys_are_limited", limits::huge_pages_and_unified_keys_are_limited),
         ("block_devices_are_throttled", limits::block_devices_are_throttled),
         ("timing", timing),

@@ -15,7 +15,7 @@ use corten_ttrpc::{
     task::{StartRequest, StartResponse},
 };
 use runtime_core::{Container as Runtime, ErrorKind, load_resources};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 impl Server {
     pub(super) fn start(&mut self, to: ReplyTo, request: &StartRequest) -> Result<()> {
@@ -44,7 +44,7 @@ impl Server {
         container.busy = true;
         let (root, name, bundle) = (container.root.clone(), id.to_owned(), container.bundle.clone());
         let begun = self.work(id, to, move || {
-            let result = carry_out(&operation, &root, &name, bundle);
+            let result = carry_out(&operation, &root, &name, &bundle);
             Outcome::Operated(operation, result)
         });
         if begun.is_err()
@@ -152,7 +152,7 @@ fn allowed(operation: &Operation, container: &Container) -> Result<()> {
     }
 }
 
-fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: PathBuf) -> Result<()> {
+fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: &Path) -> Result<()> {
     let load = || Runtime::load(root, id);
     match operation {
         Operation::Start => Ok(load()?.start()?),

@@ -29,6 +29,12 @@ extern "C" fn main() -> libc::c_int {
     crate::shim().into()
 }
 
+/// Closes what the caller left open beyond the standard streams. To be called before anything is opened.
+pub(crate) fn close_inherited() {
+    // SAFETY: nothing of this program has a descriptor from 3 on yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+}
+
 /// One heap for all threads: a worker's own would be kept after its end. Large pieces go back to the kernel when freed.
 pub(crate) fn keep_heap_small() {
     // SAFETY: called before any other thread exists; the numbers are mallopt's own.
@@ -113,7 +119,7 @@ pub(crate) fn resize(master: impl AsFd, columns: u16, rows: u16) -> io::Result<(
 }
 
 /// Starts a program with `extra` as its descriptors 3, 4 and 5.
-pub(crate) fn spawn_with(command: &mut Command, extra: [OwnedFd; 3]) -> io::Result<Child> {
+pub(crate) fn spawn_with(command: &mut Command, extra: &[OwnedFd; 3]) -> io::Result<Child> {
     let numbers = extra.each_ref().map(AsRawFd::as_raw_fd);
     // SAFETY: the closure makes system calls on numbers that `extra` keeps open, and nothing else.
     unsafe {

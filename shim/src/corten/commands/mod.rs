@@ -4,6 +4,7 @@ mod births;
 mod check;
 mod checkpoint;
 mod create;
+mod criu;
 mod delete;
 mod descriptors;
 mod events;
@@ -42,6 +43,8 @@ struct Host {
     /// Where the containers' state is kept.
     root: PathBuf,
     cgroup_manager: CgroupManager,
+    /// The criu program, if it is not just `criu`.
+    criu: Option<PathBuf>,
 }
 
 impl Host {
@@ -53,6 +56,7 @@ impl Host {
         Ok(Self {
             root: globals.path("root").unwrap_or_else(runtime_core::default_root),
             cgroup_manager: cgroup_manager(globals)?,
+            criu: globals.path("criu"),
         })
     }
 }
@@ -74,7 +78,7 @@ pub(crate) fn run(args: &Args, globals: &Given) -> Result<u8, Failure> {
     log::debug!("corten {}: {} {:?}", env!("CARGO_PKG_VERSION"), args.command.name, args.words);
     let done = match args.command.name {
         "check" => return check::run(),
-        "checkpoint" => checkpoint::run(args),
+        "checkpoint" => checkpoint::run(args, &host),
         "create" => create::run(args, &host),
         "delete" => delete::run(args, &host),
         "events" => events::run(args, &host),
@@ -86,7 +90,7 @@ pub(crate) fn run(args: &Args, globals: &Given) -> Result<u8, Failure> {
         "pause" => pause::run(args, &host),
         "plan" => plan::run(args, &host),
         "ps" => ps::run(args, &host),
-        "restore" => restore::run(args),
+        "restore" => return restore::run(args, &host),
         "resume" => resume::run(args, &host),
         "run" => return run::run(args, &host),
         "spec" => spec::run(args),

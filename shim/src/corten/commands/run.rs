@@ -7,7 +7,7 @@ use crate::{
     foreground::{self, Attended, Signals},
     terminal,
 };
-use runtime_core::{Console, Container};
+use runtime_core::{Console, Container, ErrorKind};
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<u8, Failure> {
     let done = if args.flags.is_on("detach") { detached(args, host) } else { in_foreground(args, host) };
@@ -40,11 +40,25 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
     let signals = Signals::hold()?;
     // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until the size is set.
     let waits = terminal::size().is_some() || notify::manager().is_some();
-    let mut container = if waits { builder.create()? } else { builder.run()? };
-    let status = attend(&mut container, &signals, waits);
-    match (&status, args.flags.is_on("keep")) {
+    let container = if waits { builder.create()? } else { builder.run()? };
+    to_its_end(container, &signals, waits, args.flags.is_on("keep"))
+}
+
+/// Starts the container if that is left to do, attends it, and removes it unless it is to be kept.
+pub(super) fn to_its_end(
+    mut container: Container,
+    signals: &Signals,
+    start: bool,
+    keep: bool,
+) -> Result<u8, Failure> {
+    let status = attend(&mut container, signals, start);
+    match (&status, keep) {
         (Ok(_), true) => {}
-        (Ok(_), false) => container.delete(true)?,
+        (Ok(_), false) => match container.delete(true) {
+            // A checkpoint ends and removes it.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            deleted => deleted?,
+        },
         (Err(_), _) => clean_up(container),
     }
     status

@@ -127,6 +127,8 @@ pub struct Stat {
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
+    /// Bytes.
+    pub size: u64,
     /// As makedev(3) gives it.
     pub rdev: u64,
 }
@@ -153,8 +155,16 @@ pub fn stat_fd(fd: i32) -> Res<Stat> {
     let arguments =
         [fd_arg(fd), c"".as_ptr() as usize, AT_EMPTY_PATH, STATX_BASIC_STATS, words.as_mut_ptr() as usize, 0];
     call(nr::STATX, arguments)?;
-    // Offsets of struct statx: uid 20, mode 28 (16 bits), rdev major 128, minor 132.
-    Ok(Stat { uid: words[5], gid: words[6], mode: words[7] & 0xffff, rdev: makedev(words[32], words[33]) })
+    // Offsets of struct statx: uid 20, mode 28 (16 bits), size 40 (64 bits), rdev major 128, minor 132.
+    // Both architectures are little-endian.
+    let size = u64::from(words[10]) | u64::from(words[11]) << 32;
+    Ok(Stat {
+        uid: words[5],
+        gid: words[6],
+        mode: words[7] & 0xffff,
+        size,
+        rdev: makedev(words[32], words[33]),
+    })
 }
 
 /// The magic number of the file system that `fd` is on.

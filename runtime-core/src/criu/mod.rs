@@ -1,0 +1,108 @@
+//! CRIU, criu(8): the program that saves processes to files and brings them back. It is run as `criu swrk FD` and asked over
+//! a socket, by the messages of its images/rpc.proto.
+
+mod log;
+mod messages;
+mod swrk;
+mod wire;
+
+pub use messages::ManageCgroups;
+pub(crate) use messages::{Features, Kind, Options, Response};
+pub(crate) use swrk::{Session, Setup, own_streams};
+
+use crate::{Error, ErrorKind, Result};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// CRIU's version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CriuVersion(u32, u32, u32);
+
+impl fmt::Display for CriuVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(major, minor, 0) => write!(f, "{major}.{minor}"),
+            Self(major, minor, sublevel) => write!(f, "{major}.{minor}.{sublevel}"),
+        }
+    }
+}
+
+/// What CRIU says of itself and of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Criu {
+    /// Its version.
+    pub version: CriuVersion,
+    /// Whether pre-dumps are possible: the kernel tells which pages were written to.
+    pub mem_track: bool,
+    /// Whether lazy pages are possible: the kernel has userfaultfd(2).
+    pub lazy_pages: bool,
+    /// What of the kernel it lacks, if anything: `criu check`.
+    pub lacking: Option<String>,
+}
+
+impl Criu {
+    /// Asks the CRIU at `program`, a path or a name to be found in PATH.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if there is no such program, or it does not answer as CRIU does.
+    pub fn ask(program: &Path) -> Result<Self> {
+        let features = features(program)?;
+        let checked = ask(program, Kind::Check)?;
+        let words = || checked.message.map_or("criu check fails".to_owned(), |words| words.trim().to_owned());
+        Ok(Self {
+            version: version(program)?,
+            mem_track: features.mem_track,
+            lazy_pages: features.lazy_pages,
+            lacking: (!checked.success).then(words),
+        })
+    }
+}
+
+/// Above this version something works.
+pub(crate) mod since {
+    use super::CriuVersion;
+    /// All that is taken for granted: joined network and pid namespaces, the freezer of cgroup v2, notification of lazy pages.
+    pub(crate) const OLDEST: CriuVersion = CriuVersion(3, 15, 0);
+    /// Another LSM profile or mount context at restore.
+    pub(crate) const LSM: CriuVersion = CriuVersion(3, 16, 0);
+}
+
+/// The version of the CRIU at `program`, which must be one that can be used.
+pub(crate) fn version(program: &Path) -> Result<CriuVersion> {
+    let [major, minor, sublevel] = ask(program, Kind::Version)?.version;
+    let version = CriuVersion(major, minor, sublevel);
+    if version < since::OLDEST {
+        let message = format!("criu {version}: {} or later is needed", since::OLDEST);
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    Ok(version)
+}
+
+/// What this kernel has for CRIU.
+pub(crate) fn features(program: &Path) -> Result<Features> {
+    Ok(ask(program, Kind::FeatureCheck)?.features)
+}
+
+fn ask(program: &Path, kind: Kind) -> Result<Response> {
+    let mut session = Session::begin(program, Setup::default())?;
+    session.ask(kind, None)?;
+    let (response, _) = session.receive()?;
+    Ok(response)
+}
+
+/// The error of a criu that has failed, with the line of its log that says why, and the log's place.
+pub(crate) fn failure(what: &str, response: Option<&Response>, log: &Path) -> Error {
+    let said = response.and_then(|response| response.message.as_deref().map(str::trim)).map(str::to_owned);
+    let errno = response.and_then(|response| response.errno).filter(|errno| *errno != 0);
+    let errno = errno.map(|errno| nix::errno::Errno::from_raw(errno).desc().to_owned());
+    let why = log::reason(log).or(said).or(errno).unwrap_or_else(|| "it does not say why".to_owned());
+    Error::new(ErrorKind::Io, format!("{what}: criu: {why} (log: {})", log.display()))
+}
+
+/// The name that a program is looked for by if nothing else is said.
+pub(crate) fn program() -> PathBuf {
+    PathBuf::from("criu")
+}
