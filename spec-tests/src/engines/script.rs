@@ -13,35 +13,25 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// Reads a script that is in several files; what is before the first line of a part of each is for all parts.
-    pub(super) fn parse(texts: &[&str]) -> Self {
+    /// Reads a script; `lib` is what it has in common with others.
+    pub(super) fn parse(lib: &str, text: &str) -> Self {
         let mut script =
-            Self { lib: String::new(), begin: String::new(), end: String::new(), cases: Vec::new() };
-        texts.iter().for_each(|text| script.add(text));
-        script
-    }
-
-    fn add(&mut self, text: &str) {
-        let first = if starts_part(text, 0) { 0 } else { next_part(text).unwrap_or(text.len()) };
-        let (before, mut rest) = text.split_at(first);
-        self.lib.push_str(before);
+            Self { lib: lib.to_owned(), begin: String::new(), end: String::new(), cases: Vec::new() };
+        let mut rest = text;
         while let Some((line, tail)) = rest.split_once('\n') {
-            let (body, next) = tail.split_at(next_part(tail).unwrap_or(tail.len()));
+            let at = tail.match_indices('#').map(|(at, _)| at).find(|at| starts_part(tail, *at));
+            let (body, next) = tail.split_at(at.unwrap_or(tail.len()));
             match line.split_once(' ') {
-                Some(("#case", name)) => self.cases.push((name.to_owned(), body.to_owned())),
-                _ if line == "#lib" => self.lib.push_str(body),
-                _ if line == "#begin" => self.begin.push_str(body),
-                _ if line == "#end" => self.end.push_str(body),
+                Some(("#case", name)) => script.cases.push((name.to_owned(), body.to_owned())),
+                _ if line == "#lib" => script.lib.push_str(body),
+                _ if line == "#begin" => script.begin.push_str(body),
+                _ if line == "#end" => script.end.push_str(body),
                 _ => {}
             }
             rest = next;
         }
+        script
     }
-}
-
-/// Where the next line of ours begins.
-fn next_part(text: &str) -> Option<usize> {
-    text.match_indices('#').map(|(at, _)| at).find(|at| starts_part(text, *at))
 }
 
 /// Whether a line of ours begins at `at`.
@@ -57,10 +47,10 @@ mod tests {
 
     #[test]
     fn parts_go_from_line_to_line() {
-        let script = Script::parse(&[
+        let script = Script::parse(
             "a\n",
             "#lib\nb\n#begin\nc # d\n#not ours\n#end\n#case x\necho '#case'\n\n#case y\ny\n",
-        ]);
+        );
         assert_eq!(
             (script.lib.as_str(), script.begin.as_str(), script.end.as_str()),
             ("a\nb\n", "c # d\n#not ours\n", "")
