@@ -15,13 +15,13 @@ pub(super) fn kill(container: &Container, signal: Signal) -> Result<()> {
     let (Some(process), false) = (container.record.process, status == Status::Stopped) else {
         return Err(not_running());
     };
-    let everybody = signal == Signal::KILL && container.record.namespaces & flag::PID == 0;
-    if everybody {
+    let all = signal == Signal::KILL && container.record.namespaces & flag::PID == 0;
+    if all {
         container.kill_all(signal)?;
     }
     match signal_process(process, signal.as_raw()) {
-        // It was among all.
-        Err(error) if everybody && error.raw_os_error() == Some(libc::ESRCH) => {}
+        // It was one of them.
+        Err(error) if all && error.raw_os_error() == Some(libc::ESRCH) => {}
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Err(not_running()),
         Err(error) => return Err(Error::io(format!("send {signal} to container {}", container.id()), error)),
         Ok(()) => {}

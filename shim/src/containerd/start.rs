@@ -51,9 +51,10 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     match group::bind(&socket)? {
         Socket::Served => group::note(&bundle, &address)?,
         Socket::Bound(listener) => {
-            let forked = group::note(&bundle, &address)
-                .and_then(|()| prepare(&asked.options))
-                .and_then(|()| sys::fork().map_err(|error| Error::io("fork the server", error)));
+            let noted = group::note(&bundle, &address).and_then(|()| group::note_leader(&bundle, &group));
+            let prepared = noted.and_then(|()| prepare(&asked.options));
+            let forked =
+                prepared.and_then(|()| sys::fork().map_err(|error| Error::io("fork the server", error)));
             let side = forked.inspect_err(|_| {
                 let _ = fs::remove_file(&socket);
             })?;
