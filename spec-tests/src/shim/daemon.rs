@@ -8,7 +8,6 @@ use super::{
 use crate::harness::{Call, Done, Verdict, fail, within};
 use prost::Message;
 use std::{
-    cell::Cell,
     fs, io,
     net::Shutdown,
     os::unix::{
@@ -16,7 +15,10 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -124,7 +126,7 @@ pub(crate) struct Daemon {
     pub(crate) dir: PathBuf,
     pub(crate) shim: PathBuf,
     pub(crate) events: Events,
-    calls: Cell<u32>,
+    calls: AtomicU32,
 }
 
 impl Daemon {
@@ -134,7 +136,7 @@ impl Daemon {
         fs::create_dir_all(dir.join("work"))?;
         let events = Events::default();
         events.serve(&dir.join("d.sock.ttrpc"))?;
-        Ok(Self { dir, shim: shim.to_owned(), events, calls: Cell::new(0) })
+        Ok(Self { dir, shim: shim.to_owned(), events, calls: AtomicU32::new(0) })
     }
 
     /// The address of the daemon's own service, of which a shim only passes on the name.
@@ -191,6 +193,22 @@ impl Daemon {
         command
     }
 
+    /// `start` under strace(1), which writes the programs executed by it and by all that comes of it to `file`.
+    pub(crate) fn start_traced(&self, bundle: &Path, id: &str, file: &Path) -> Verdict<(String, Client)> {
+        self.prepare(bundle, id)?;
+        let command = traced(self.command(bundle, id, &["start"], &Bootstrap::default()), file);
+        let address = address(&self.call(command, "start").done()?.ok()?)?;
+        let client = Client::connect(&address)?;
+        Ok((address, client))
+    }
+
+    /// `delete` under strace(1).
+    pub(crate) fn delete_traced(&self, bundle: &Path, id: &str, file: &Path) -> Verdict {
+        let flags = vec!["-bundle".to_owned(), bundle.to_string_lossy().into_owned()];
+        let command = self.command(bundle, id, &["delete"], &Bootstrap { flags, ..Bootstrap::default() });
+        self.call(traced(command, file), "delete").done()?.ok().map(drop)
+    }
+
     /// `start`, whatever comes of it: what it wrote on standard output and standard error, which containerd reads as one.
     pub(crate) fn start(&self, bundle: &Path, id: &str, bootstrap: &Bootstrap) -> Verdict<Done> {
         self.prepare(bundle, id)?;
@@ -207,8 +225,7 @@ impl Daemon {
 
     /// A call of a program.
     pub(crate) fn call(&self, command: std::process::Command, words: &str) -> Call {
-        self.calls.set(self.calls.get() + 1);
-        Call::of(command, words, &self.dir, self.calls.get())
+        Call::of(command, words, &self.dir, self.calls.fetch_add(1, Ordering::Relaxed))
     }
 
     /// `start` that is to give an address, and a connection to it.
@@ -223,6 +240,20 @@ impl Daemon {
         let client = Client::connect(&address)?;
         Ok((address, client))
     }
+}
+
+/// The same command under strace(1), whose tracer is nobody's parent.
+fn traced(command: std::process::Command, file: &Path) -> std::process::Command {
+    let mut outer = std::process::Command::new("strace");
+    outer.args(["-D", "-f", "-qq", "-A", "-e", "trace=execve,execveat", "-e", "signal=none", "-o"]).arg(file);
+    outer.arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        outer.env(key, value.unwrap_or_default());
+    }
+    if let Some(dir) = command.get_current_dir() {
+        outer.current_dir(dir);
+    }
+    outer
 }
 
 /// The address in what `start` wrote: plain text, or JSON.

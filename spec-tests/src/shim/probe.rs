@@ -361,13 +361,7 @@ impl Task<'_, '_> {
         Ok(self.client.call::<PidResponse>("Start", &self.exec(exec_id))?.pid)
     }
 
-    /// Asks `method` with a plain request of its kind.
-    pub(crate) fn ask(&self, method: &str, exec_id: &str) -> Verdict<Answer<Any>> {
-        let stream = self.begin(method, exec_id)?;
-        self.client.end(stream)
-    }
-
-    /// Begins to ask `method` with a plain request of its kind.
+    /// Asks `method` with a plain request of its kind; the answer is the caller's to await.
     pub(crate) fn begin(&self, method: &str, exec_id: &str) -> Verdict<u32> {
         let (id, exec) = (self.id.clone(), exec_id.to_owned());
         let path = self.probe.test.dir().join("image").to_string_lossy().into_owned();

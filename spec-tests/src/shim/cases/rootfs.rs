@@ -3,7 +3,7 @@
 use crate::{
     harness::{Bundle, Suite, Verdict, check, check_eq, fail},
     shim::{
-        messages::{Code, Mount},
+        messages::{Code, Empty, Mount},
         probe::{Probe, State, Task, probe},
     },
 };
@@ -153,9 +153,8 @@ fn refused(probe: &Probe, bundle: Bundle, rootfs: Vec<Mount>) -> Verdict {
     let task = probe.task_of(bundle)?;
     let mut request = task.create_request();
     request.rootfs = rootfs;
-    let status = match task.client.ask::<crate::shim::messages::Empty>("Create", &request)? {
-        Ok(_) => return fail("a mount that cannot be was taken"),
-        Err(status) => status,
+    let Err(status) = task.client.ask::<Empty>("Create", &request)? else {
+        return fail("a mount that cannot be was taken");
     };
     check!(!status.message.is_empty(), "no reason is given");
     check!(!is_mounted(&task.bundle.rootfs()), "the root is mounted after a failed Create");
