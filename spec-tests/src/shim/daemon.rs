@@ -196,7 +196,7 @@ impl Daemon {
     /// `start` under strace(1), which writes the programs executed by it and by all that comes of it to `file`.
     pub(crate) fn start_traced(&self, bundle: &Path, id: &str, file: &Path) -> Verdict<(String, Client)> {
         self.prepare(bundle, id)?;
-        let command = traced(self.command(bundle, id, &["start"], &Bootstrap::default()), file);
+        let command = traced(&self.command(bundle, id, &["start"], &Bootstrap::default()), file);
         let address = address(&self.call(command, "start").done()?.ok()?)?;
         let client = Client::connect(&address)?;
         Ok((address, client))
@@ -206,7 +206,7 @@ impl Daemon {
     pub(crate) fn delete_traced(&self, bundle: &Path, id: &str, file: &Path) -> Verdict {
         let flags = vec!["-bundle".to_owned(), bundle.to_string_lossy().into_owned()];
         let command = self.command(bundle, id, &["delete"], &Bootstrap { flags, ..Bootstrap::default() });
-        self.call(traced(command, file), "delete").done()?.ok().map(drop)
+        self.call(traced(&command, file), "delete").done()?.ok().map(drop)
     }
 
     /// `start`, whatever comes of it: what it wrote on standard output and standard error, which containerd reads as one.
@@ -243,7 +243,7 @@ impl Daemon {
 }
 
 /// The same command under strace(1), whose tracer is nobody's parent.
-fn traced(command: std::process::Command, file: &Path) -> std::process::Command {
+fn traced(command: &std::process::Command, file: &Path) -> std::process::Command {
     let mut outer = std::process::Command::new("strace");
     outer.args(["-D", "-f", "-qq", "-A", "-e", "trace=execve,execveat", "-e", "signal=none", "-o"]).arg(file);
     outer.arg(command.get_program()).args(command.get_args());

@@ -1,5 +1,5 @@
 //! `spec-tests shim --shim PATH`: what containerd asks of a shim of its task service, asked without containerd, by ttrpc as
-//! it goes over the wire. Each case names a row of docs/shim.md.
+//! it goes over the wire. Each case names a row of docs/task-service.md.
 
 mod bench;
 mod cases;
