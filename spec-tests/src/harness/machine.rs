@@ -170,4 +170,14 @@ impl Claims {
         };
         Self { version, name: told.lines().next().unwrap_or("unknown").to_owned() }
     }
+
+    /// Asks a shim by `-v`.
+    pub(crate) fn of_shim(shim: &Path) -> Self {
+        let done = Command::new(shim).arg("-v").stdin(Stdio::null()).output().ok();
+        let told = done.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
+        let lines = || told.lines().map(str::trim);
+        let version = lines().find_map(|line| line.strip_prefix("Version:")).unwrap_or("of no version");
+        let file = shim.file_name().unwrap_or_default().to_string_lossy();
+        Self { version: Version(1, 0), name: format!("{file} {}", version.trim()) }
+    }
 }

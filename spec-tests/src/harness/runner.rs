@@ -1,7 +1,7 @@
 //! Tries the cases, several at a time, each in its own worker, and tells what came of them.
 
 use super::{
-    Case, Claims, Format, Kind, Known, Outcome, Suite, leak,
+    Case, Claims, Format, Kind, Known, Outcome, Suite, Test, Verdict, leak,
     machine::{self, Cgroups, Hierarchy},
     outcome::Count,
     sys, within,
@@ -34,6 +34,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: PathBuf,
+    /// How it is asked what it is.
+    pub(crate) claims: fn(&Path) -> Claims,
     /// Only cases whose names or clauses hold one of these.
     pub(crate) filter: Vec<String>,
     /// How cgroups are to be mounted for the runtime: none for as they are.
@@ -60,6 +62,21 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
     let outcomes = outcomes?;
     tell(&outcomes, &ground.claims.name, options)?;
     Ok(Count::of(&outcomes).failed == 0 && outcomes.len() == chosen.len())
+}
+
+/// Does `body` where a case would be tried, alone and for as long as it takes; what it leaves is removed.
+pub(crate) fn solo(options: &Options, body: impl FnOnce(&Test) -> Verdict) -> io::Result<Verdict> {
+    sys::catch_interrupts()?;
+    let ground = Ground::prepare(options)?;
+    let (dir, tag) = (ground.base.join("solo"), format!("ct{}", std::process::id()));
+    fs::create_dir_all(dir.join("state"))?;
+    let (runtime, payload) = (ground.runtime.clone(), ground.payload.clone());
+    let test = Test::new(runtime, dir, payload, tag, ground.parent.clone(), ground.claims.clone());
+    let before = leak::mounts();
+    let verdict = body(&test);
+    leak::remove(&test, &before);
+    ground.remove();
+    Ok(verdict)
 }
 
 /// A name without a slash is looked for in PATH, as a shell does.
@@ -118,7 +135,7 @@ impl Ground {
         let parent = format!("/corten-test-{id}");
         let hierarchies = machine::hierarchies();
         let parents = leak::Parents::make(&hierarchies, &parent)?;
-        let claims = Claims::of(&runtime);
+        let claims = (options.claims)(&runtime);
         Ok(Self { base, payload, parent, hierarchies, parents, claims, runtime })
     }
 
