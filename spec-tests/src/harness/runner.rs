@@ -56,7 +56,7 @@ pub(crate) struct Options {
 pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> {
     let chosen: Vec<&Case> = suite.cases.iter().filter(|case| wanted(case, &options.filter)).collect();
     sys::catch_interrupts()?;
-    let ground = Ground::prepare(&options.runtime, options.cgroups)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
     let outcomes = try_all(&chosen, &ground, options);
     ground.remove();
     let outcomes = outcomes?;
@@ -67,7 +67,7 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
 /// Does `body` where a case would be tried, alone and for as long as it takes; what it leaves is removed.
 pub(crate) fn solo(options: &Options, body: impl FnOnce(&Test) -> Verdict) -> io::Result<Verdict> {
     sys::catch_interrupts()?;
-    let ground = Ground::prepare(options)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
     let (dir, tag) = (ground.base.join("solo"), format!("ct{}", std::process::id()));
     fs::create_dir_all(dir.join("state"))?;
     let (runtime, payload) = (ground.runtime.clone(), ground.payload.clone());
@@ -114,7 +114,11 @@ pub(crate) struct Ground {
 
 impl Ground {
     /// Makes it, in a mount namespace that this process goes to for good.
-    pub(crate) fn prepare(runtime: &Path, cgroups: Option<Cgroups>) -> io::Result<Self> {
+    pub(crate) fn prepare(
+        runtime: &Path,
+        cgroups: Option<Cgroups>,
+        claims: fn(&Path) -> Claims,
+    ) -> io::Result<Self> {
         let runtime = fs::canonicalize(in_path(runtime))
             .map_err(|error| io::Error::other(format!("{}: {error}", runtime.display())))?;
         unshare(CloneFlags::CLONE_NEWNS).map_err(|error| {
@@ -135,7 +139,7 @@ impl Ground {
         let parent = format!("/corten-test-{id}");
         let hierarchies = machine::hierarchies();
         let parents = leak::Parents::make(&hierarchies, &parent)?;
-        let claims = (options.claims)(&runtime);
+        let claims = claims(&runtime);
         Ok(Self { base, payload, parent, hierarchies, parents, claims, runtime })
     }
 
