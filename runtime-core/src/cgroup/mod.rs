@@ -374,7 +374,12 @@ impl Cgroup {
     /// Whether its processes are frozen, or about to be.
     pub fn is_frozen(&self) -> Result<bool> {
         match self.freezer() {
-            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => members::is_frozen(tree),
+            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => {
+                match members::is_frozen(tree) {
+                    Err(_) if !tree.dir().is_dir() => Ok(false),
+                    frozen => frozen,
+                }
+            }
             _ => Ok(false),
         }
     }
