@@ -266,6 +266,7 @@ impl Cgroup {
 
     /// Changes limits of a running container. What `resources` leaves out, devices included, stays as it is.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
+        let resources = &self.with_present_memory(resources);
         self.check(resources)?;
         self.check_usage(resources)?;
         self.update_unit(resources)?;

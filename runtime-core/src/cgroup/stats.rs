@@ -223,6 +223,24 @@ pub struct Blkio {
     /// Operations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_serviced_recursive: Vec<BlkioEntry>,
+    /// Operations that wait. This and what follows is counted by v1's BFQ alone, on kernels built to debug it.
+    #[serde(rename = "ioQueueRecursive", skip_serializing_if = "Vec::is_empty")]
+    pub io_queued_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds from dispatch to end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_service_time_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds of waiting for dispatch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_wait_time_recursive: Vec<BlkioEntry>,
+    /// Operations merged into others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_merged_recursive: Vec<BlkioEntry>,
+    /// Milliseconds that the devices were given for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_time_recursive: Vec<BlkioEntry>,
+    /// Sectors moved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sectors_recursive: Vec<BlkioEntry>,
     /// Waiting for the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<Pressure>,
