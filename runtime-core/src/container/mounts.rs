@@ -92,7 +92,7 @@ impl<'a> Target<'a> {
             flags: self.flags,
         };
         sequence::plan_mount(live, (change, index), &mut program)?;
-        let stdio = create::stdio(None);
+        let stdio = create::streams(None);
         let clone = Clone { stdio, preserve_fds: 0, namespaces: 0, cgroup: None, relay: false };
         let mut birth = Birth::begin(program, &clone)?;
         loop {
