@@ -197,8 +197,30 @@ pub(crate) const COMMANDS: &[Command] = &[
         .examples(&[("corten ps web -o pid,rss,args", "columns of your choice")]),
     Command::plain("features", Group::Look, "what this runtime implements, as JSON"),
     Command::on_container("checkpoint", Group::Checkpoint, "save a running container by CRIU")
-        .flags(flags::CHECKPOINT),
-    Command::on_container("restore", Group::Checkpoint, "go on from a checkpoint").flags(flags::RESTORE),
+        .flags(flags::CHECKPOINT)
+        .more(
+            "The container ends and is removed, but for --leave-running and --pre-dump. What is in its network \
+             namespace is not saved. Options in /etc/criu/corten.conf, or the file that the annotation \
+             org.criu.config names, come before those of the command line.",
+        )
+        .examples(&[
+            ("corten checkpoint --image-path /srv/image web", "save it and end it"),
+            ("corten checkpoint --pre-dump --image-path /srv/1 web", "save its memory ahead"),
+            (
+                "corten checkpoint --parent-path ../1 --image-path /srv/2 web",
+                "and then only what has changed",
+            ),
+        ]),
+    Command::on_container("restore", Group::Checkpoint, "go on from a checkpoint")
+        .flags(flags::RESTORE)
+        .more(
+            "The bundle is that of the checkpoint, or one like it: sources of bind mounts and paths of namespaces \
+             are taken from its config.json. It takes the flags that the checkpoint was given.",
+        )
+        .examples(&[(
+            "corten restore --detach --bundle /srv/web --image-path /srv/image web",
+            "leave it running",
+        )]),
     Command::plain("spec", Group::Prepare, "write a config.json to start from")
         .flags(flags::SPEC)
         .more("An existing config.json is never overwritten.")
