@@ -170,7 +170,7 @@ fn a_state_that_is_cut_short_or_of_another_is_told_and_kept() {
     let Some(bundle) = Bundle::new("bad-state", false, WAITS) else { return };
     bundle.start("c");
     bundle.edit(|spec| {
-        spec["linux"]["cgroupsPath"] = format!("/corten-test-bad-other-{}", std::process::id()).into()
+        spec["linux"]["cgroupsPath"] = format!("/corten-test-bad-other-{}", std::process::id()).into();
     });
     bundle.start("other");
     let pid = bundle.state("c")["pid"].as_i64().unwrap();
