@@ -169,10 +169,13 @@ pub(crate) const COMMANDS: &[Command] = &[
              property `mounts`. Bind mounts and tmpfs can be added, all of them or none. To remove one, only \
              its destination counts. Mounts that are added are gone with the container.",
         )
-        .examples(&[(
-            r#"echo '[{"destination": "/data", "source": "/srv/data", "options": ["rbind", "ro"]}]' | corten mounts add web -"#,
-            "the host's /srv/data as the container's /data",
-        )]),
+        .examples(&[
+            ("corten mounts add web mounts.json", "mount what the file lists, without a restart"),
+            (
+                r#"echo '[{"destination": "/data"}]' | corten mounts remove web -"#,
+                "unmount what is at the container's /data",
+            ),
+        ]),
     Command::on_container(
         "events",
         Group::Inside,
