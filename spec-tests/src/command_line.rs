@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    cases, engines,
+    cases, engines, faults,
     harness::{Cgroups, Claims, Format, Known, Options, Stop, conformance, in_path, solo, table, wanted},
     shim,
 };
@@ -19,6 +19,7 @@ spec-tests shim --shim PATH [options]         containerd's task service: a shim 
 spec-tests shim-bench --shim PATH [options]   what a shim costs, beside --reference PATH (default: containerd-shim-runc-v2)
 spec-tests shim-soak --shim PATH [options]    many containers at once and in a row: nothing of them stays
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
+spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -35,6 +36,9 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
   --compare              of engines: try all cases with the reference too, not only those that fail, for a table of both
   --limit SECONDS        of engines: what is not done by then has failed (default: 345)
+  --sample N             of faults: so many points, evenly spread (default: all)
+  --kill-only            of faults: the runtime is killed, and no call fails
+  --errors-only          of faults: calls fail, and nothing is killed
   --rounds N             of shim-bench: containers measured (default: 20)
   --at-once N            of shim-soak: containers at the same time (default: 200)
   --in-a-row N           of shim-soak: containers one after another (default: 5000)
@@ -54,6 +58,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut counts = Counts { rounds: 20, at_once: 200, in_a_row: 5000 };
     let mut compare = false;
     let mut limit = Duration::from_secs(345);
+    let (mut sample, mut errors, mut kills) = (None, true, true);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -78,6 +83,9 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("shim") => shim_file = Some(parser.value()?.into()),
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("sample") => sample = Some(parser.value()?.parse()?),
+            Arg::Long("kill-only") => errors = false,
+            Arg::Long("errors-only") => kills = false,
             Arg::Long("list") => list = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
             Arg::Long("reference") => {
@@ -120,6 +128,11 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             v2,
         };
         return tell_engines(&options, list);
+    }
+    if verb.as_deref() == Some("faults") {
+        let Options { runtime, filter, cgroups, jobs, output, .. } = options;
+        let options = faults::Options { runtime, cgroups, filter, sample, errors, kills, jobs, output };
+        return Ok(faults::faults(&options)?);
     }
     let suite = match verb.as_deref() {
         Some("conformance") => cases::all(),

@@ -7,9 +7,11 @@ mod cases;
 mod command_line;
 mod cri;
 mod engines;
+mod faults;
 mod harness;
 mod payload;
 mod shim;
+mod sys;
 
 use std::{env, process::ExitCode};
 
@@ -37,6 +39,13 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("spec-tests: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some((verb, [order])) if verb == "faults-worker" => match faults::worker(order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
                 ExitCode::FAILURE
             }
         },

@@ -209,7 +209,7 @@ pub(super) fn missing(property: &str, controller: &str) -> Error {
 /// Tells why a file is missing, where that is because its controller is not enabled.
 fn explain(error: Error, tree: &Tree, controller: &str) -> Error {
     match error {
-        Error::Unsupported { property, reason } if tree.unified => {
+        Error::Unsupported { property, reason } if tree.unified && controller != "unified" => {
             let reason = tree.why_disabled(controller).unwrap_or(reason);
             Error::Unsupported { property, reason }
         }

@@ -6,13 +6,16 @@
 //! then do they run.
 
 use super::{
-    Container, ContainerBuilder,
+    ContainerBuilder,
     checkpoint::{self, CriuOptions, EXTERNAL_NAMESPACES, Prepared},
     console::Ends,
     create::{self, Checked, Making, Until},
     external,
     image::{Contents, Image, What},
+    made::Made,
     points, readiness,
+    record::Record,
+    stdio,
     store::Store,
 };
 use crate::{
@@ -60,7 +63,9 @@ impl RestoreOptions {
 }
 
 /// Makes the container from the image.
-pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) -> Result<Container> {
+pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) -> Result<Made> {
+    let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
+    builder.stdio = streams;
     Store::name(&builder.root, &builder.id)?;
     let (image, contents) = Image::open(&wanted.criu.image_path)?;
     let descriptors = image.descriptors()?;
@@ -94,7 +99,10 @@ pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) ->
     let pid = pid.map_err(|error| error.context(format!("restore of container {}", builder.id)))?;
     let pidfd = pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;
     let terminal = restore.ends.receive()?;
-    making.done(pidfd, terminal, Until::Running)
+    let mut made = making.done(pidfd, terminal, Until::Running)?;
+    made.pipes = pipes.unwrap_or_default();
+    made.delete_on_drop = builder.delete_on_drop;
+    Ok(made)
 }
 
 /// A restore under way.
@@ -234,7 +242,7 @@ impl Restore<'_> {
         let Prepared { mut options, log, dirs: _dirs } = prepared;
         let streams = match &self.builder.stdio {
             Some(streams) => {
-                Ok(create::stdio(Some(streams)).map(|fd: BorrowedFd<'_>| fd.try_clone_to_owned()))
+                Ok(create::streams(Some(streams)).map(|fd: BorrowedFd<'_>| fd.try_clone_to_owned()))
             }
             None => criu::own_streams().map(|streams| streams.map(Ok)),
         };
@@ -247,7 +255,11 @@ impl Restore<'_> {
         };
         let mut session = Session::begin(&self.wanted.criu.program, setup)?;
         // What it makes is born in the container's cgroups. Limits come when all of it is there: they are not for criu.
-        making.record.cgroup.attach(session.pid())?;
+        let Record { cgroup, id, annotations, .. } = &mut making.record;
+        match cgroup.waits_for_process() {
+            true => cgroup.enter_without_limits(session.pid(), id, annotations)?,
+            false => cgroup.attach(session.pid())?,
+        }
         options.cgroup_roots = cgroups_of(session.pid())?;
         session.ask(Kind::Restore, Some(&options))?;
         let mut failed = None;
@@ -283,7 +295,7 @@ impl Restore<'_> {
                 let record = &mut making.record;
                 let resources =
                     self.checked.spec.linux().as_ref().and_then(|linux| linux.resources().clone());
-                record.cgroup.apply(&resources.unwrap_or_default())?;
+                record.cgroup.apply_late(&resources.unwrap_or_default())?;
                 record.intel_rdt.as_ref().map_or(Ok(()), |group: &Group| group.attach(pid))?;
                 // CRIU gives processes a time namespace of their own, so that their clocks go on as they were.
                 if differs(pid, "time_for_children") || differs(pid, "time") {

@@ -25,7 +25,7 @@ pub(crate) struct Bundle {
 
 impl Bundle {
     /// A bundle at `dir` for cgroup `cgroup`, whose process reports and ends.
-    pub(super) fn new(dir: PathBuf, payload: &Path, cgroup: &str) -> io::Result<Self> {
+    pub(crate) fn new(dir: PathBuf, payload: &Path, cgroup: &str) -> io::Result<Self> {
         let root = dir.join("rootfs");
         for name in ["bin", "dev", "etc", "proc", "run", "sys", "tmp"] {
             fs::create_dir_all(root.join(name))?;

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// The mount points of this process's namespace.
-pub(super) fn mounts() -> BTreeSet<String> {
+pub(crate) fn mounts() -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let places = table.lines().filter_map(crate::payload::mount_line);
     places
@@ -80,7 +80,7 @@ fn descendants() -> Vec<i32> {
 }
 
 /// All processes below `pid`.
-pub(super) fn below(pid: i32) -> Vec<i32> {
+pub(crate) fn below(pid: i32) -> Vec<i32> {
     let mut found = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();

@@ -56,7 +56,7 @@ pub(crate) struct Options {
 pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> {
     let chosen: Vec<&Case> = suite.cases.iter().filter(|case| wanted(case, &options.filter)).collect();
     sys::catch_interrupts()?;
-    let ground = Ground::prepare(options)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
     let outcomes = try_all(&chosen, &ground, options);
     ground.remove();
     let outcomes = outcomes?;
@@ -67,7 +67,7 @@ pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> 
 /// Does `body` where a case would be tried, alone and for as long as it takes; what it leaves is removed.
 pub(crate) fn solo(options: &Options, body: impl FnOnce(&Test) -> Verdict) -> io::Result<Verdict> {
     sys::catch_interrupts()?;
-    let ground = Ground::prepare(options)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
     let (dir, tag) = (ground.base.join("solo"), format!("ct{}", std::process::id()));
     fs::create_dir_all(dir.join("state"))?;
     let (runtime, payload) = (ground.runtime.clone(), ground.payload.clone());
@@ -96,25 +96,36 @@ pub(crate) fn wanted(case: &Case, filter: &[String]) -> bool {
 }
 
 /// What is made before the first case and removed after the last.
-struct Ground {
-    base: PathBuf,
-    payload: PathBuf,
-    parent: String,
-    hierarchies: Vec<Hierarchy>,
+pub(crate) struct Ground {
+    /// A directory in memory.
+    pub(crate) base: PathBuf,
+    /// The payload on the host.
+    pub(crate) payload: PathBuf,
+    /// The cgroup above those of the suite, as `/corten-test-77`.
+    pub(crate) parent: String,
+    /// The hierarchies as the runtime sees them.
+    pub(crate) hierarchies: Vec<Hierarchy>,
     parents: leak::Parents,
-    claims: Claims,
-    runtime: PathBuf,
+    /// What the runtime says of itself.
+    pub(crate) claims: Claims,
+    /// The runtime's file, absolute.
+    pub(crate) runtime: PathBuf,
 }
 
 impl Ground {
-    fn prepare(options: &Options) -> io::Result<Self> {
-        let runtime = fs::canonicalize(in_path(&options.runtime))
-            .map_err(|error| io::Error::other(format!("{}: {error}", options.runtime.display())))?;
+    /// Makes it, in a mount namespace that this process goes to for good.
+    pub(crate) fn prepare(
+        runtime: &Path,
+        cgroups: Option<Cgroups>,
+        claims: fn(&Path) -> Claims,
+    ) -> io::Result<Self> {
+        let runtime = fs::canonicalize(in_path(runtime))
+            .map_err(|error| io::Error::other(format!("{}: {error}", runtime.display())))?;
         unshare(CloneFlags::CLONE_NEWNS).map_err(|error| {
             io::Error::other(format!("a mount namespace (the suite runs as root): {error}"))
         })?;
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-        if let Some(kind) = options.cgroups {
+        if let Some(kind) = cgroups {
             mount_cgroups(kind)?;
         }
         prctl::set_child_subreaper(true)?;
@@ -128,11 +139,12 @@ impl Ground {
         let parent = format!("/corten-test-{id}");
         let hierarchies = machine::hierarchies();
         let parents = leak::Parents::make(&hierarchies, &parent)?;
-        let claims = (options.claims)(&runtime);
+        let claims = claims(&runtime);
         Ok(Self { base, payload, parent, hierarchies, parents, claims, runtime })
     }
 
-    fn remove(&self) {
+    /// Removes all of it.
+    pub(crate) fn remove(&self) {
         self.parents.remove();
         let _ = umount2(&self.base, MntFlags::MNT_DETACH);
         let _ = fs::remove_dir(&self.base);

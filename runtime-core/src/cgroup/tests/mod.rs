@@ -265,7 +265,6 @@ fn a_disabled_manager_does_nothing() {
     assert!(!cgroup.exists() && cgroup.pids().unwrap().is_empty() && cgroup.clone_into().unwrap().is_none());
     assert_eq!(cgroup.view(), View::None);
     cgroup.delete().unwrap();
-    assert!(matches!(Cgroup::new(CgroupManager::Systemd, None, "x"), Err(Error::Unsupported { .. })));
     assert!("cgroups".parse::<CgroupManager>().is_err());
     assert_eq!(CgroupManager::Cgroupfs.to_string(), "cgroupfs");
 }

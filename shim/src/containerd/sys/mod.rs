@@ -1,5 +1,7 @@
 //! The only unsafe code of this binary: what nix and std have no safe call for.
 
+pub(crate) mod mount;
+
 use std::{
     io,
     mem::MaybeUninit,
@@ -145,10 +147,13 @@ pub(crate) fn spawn_with(command: &mut Command, extra: &[OwnedFd; 3]) -> io::Res
 
 /// Reaps the child `pid`, whichever thread's it is, if it has ended.
 pub(crate) fn reap_one(pid: i32) -> Option<Ended> {
+    if pid <= 0 {
+        return None; // these stand for any child
+    }
     let mut status = 0;
     // SAFETY: the status is ours to be filled in.
     let answer = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::__WALL) };
-    (answer == pid && pid > 0).then(|| Ended {
+    (answer == pid).then(|| Ended {
         pid,
         status: match libc::WIFEXITED(status) {
             true => libc::WEXITSTATUS(status).unsigned_abs(),

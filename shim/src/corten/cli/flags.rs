@@ -124,6 +124,7 @@ pub(crate) const PS: &[Flag] = &[option("format", "FORMAT", "table or json [defa
 pub(crate) const EVENTS: &[Flag] = &[
     option("interval", "DURATION", "how often, as 500ms or 1m30s [default: 5s]"),
     switch("stats", "print the statistics once, and end"),
+    switch("follow", "for people: a table of this or all containers, drawn anew each second").short('f'),
 ];
 
 pub(crate) const UPDATE: &[Flag] = &[

@@ -162,13 +162,29 @@ pub(crate) const COMMANDS: &[Command] = &[
             "corten update --memory 512M --pids-limit 100 web",
             "new limits for memory and processes",
         )]),
+    Command::on_container("mounts", Group::Inside, "add mounts to a container that runs, or remove them")
+        .words("add|remove ID FILE", 3, 3)
+        .more(
+            "FILE, or - for standard input, is a list of mounts as config.json has it, or a document with a \
+             property `mounts`. Bind mounts and tmpfs can be added, all of them or none. To remove one, only \
+             its destination counts. Mounts that are added are gone with the container.",
+        )
+        .examples(&[(
+            r#"echo '[{"destination": "/data", "source": "/srv/data", "options": ["rbind", "ro"]}]' | corten mounts add web -"#,
+            "the host's /srv/data as the container's /data",
+        )]),
     Command::on_container(
         "events",
         Group::Inside,
         "statistics and out-of-memory events, one JSON object a line",
     )
+    .words("[ID]", 0, 1)
     .flags(flags::EVENTS)
-    .examples(&[("corten events --stats web", "the statistics as they are now")]),
+    .more("An ID is needed but with --follow, which without one shows all containers.")
+    .examples(&[
+        ("corten events --stats web", "the statistics as they are now"),
+        ("corten events --follow", "what all containers use, as a table that is drawn anew each second"),
+    ]),
     Command::plain("list", Group::Look, "the containers beneath --root")
         .flags(flags::LIST)
         .examples(&[("corten list --format json", "for a program to read")]),

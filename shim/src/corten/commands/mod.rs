@@ -10,8 +10,10 @@ mod descriptors;
 mod events;
 mod exec;
 mod features;
+mod input;
 mod kill;
 mod list;
+mod mounts;
 mod notify;
 mod pause;
 mod plan;
@@ -87,6 +89,7 @@ pub(crate) fn run(args: &Args, globals: &Given) -> Result<u8, Failure> {
         "help" => help(args),
         "kill" => kill::run(args, &host),
         "list" => list::run(args, &host),
+        "mounts" => mounts::run(args, &host),
         "pause" => pause::run(args, &host),
         "plan" => plan::run(args, &host),
         "ps" => ps::run(args, &host),

@@ -1,6 +1,6 @@
 //! `corten update`
 
-use super::{Host, select};
+use super::{Host, input, select};
 use crate::{
     cli::{Args, Given, values},
     failure::Failure,
@@ -9,10 +9,7 @@ use runtime_core::{
     Error, load_resources,
     oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
 };
-use std::{fs::File, io::Read, path::Path};
-
-/// More than any list of limits is.
-const MOST_BYTES: u64 = 1 << 20;
+use std::path::Path;
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     let resources = match args.flags.path("resources") {
@@ -31,13 +28,7 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
 
 /// The limits in the file that `--resources` names; `-` is standard input.
 fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
-    let mut text = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(MOST_BYTES).read_to_end(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
-    };
-    read.map_err(|error| Failure::io(format!("--resources: read {}", path.display()), error))?;
+    let text = input::read("--resources", path)?;
     Ok(load_resources(&text, path).map_err(Error::from)?)
 }
 

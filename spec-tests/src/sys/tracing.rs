@@ -1,0 +1,137 @@
+//! ptrace(2) beyond nix: which call a stopped process makes, and another answer to it.
+
+use nix::{
+    sys::{
+        ptrace,
+        signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+    },
+    unistd::Pid,
+};
+use std::{io, mem::MaybeUninit, os::unix::process::CommandExt, process::Command};
+
+/// A system call that a process is about to make.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// Its number.
+    pub(crate) number: i64,
+    /// Its arguments.
+    pub(crate) arguments: [u64; 6],
+}
+
+/// Where a process stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Turn {
+    /// Before a call.
+    Entry(Call),
+    /// After one, which succeeded or not.
+    Exit {
+        /// Whether its answer is an error.
+        failed: bool,
+    },
+    /// Elsewhere.
+    Other,
+}
+
+/// Makes `command` a tracee of the thread that spawns it.
+pub(crate) fn traced(command: &mut Command) {
+    // SAFETY: between fork and exec the closure makes one system call and touches no memory.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(io::Error::from)) };
+}
+
+/// What the stopped `pid` is doing: PTRACE_GET_SYSCALL_INFO.
+pub(crate) fn call(pid: Pid) -> io::Result<Turn> {
+    let mut info = MaybeUninit::<libc::ptrace_syscall_info>::zeroed();
+    let size = size_of::<libc::ptrace_syscall_info>();
+    // SAFETY: the kernel writes at most `size` bytes to `info`, which is that large.
+    let done = unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid.as_raw(), size, info.as_mut_ptr()) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all bytes are zero or the kernel's, and the structure is of numbers only.
+    let info = unsafe { info.assume_init() };
+    Ok(match info.op {
+        libc::PTRACE_SYSCALL_INFO_ENTRY => {
+            // SAFETY: `op` says that this member of the union is the one written.
+            let entry = unsafe { info.u.entry };
+            Turn::Entry(Call { number: entry.nr.cast_signed(), arguments: entry.args })
+        }
+        libc::PTRACE_SYSCALL_INFO_EXIT => {
+            // SAFETY: `op` says that this member of the union is the one written.
+            let exit = unsafe { info.u.exit };
+            Turn::Exit { failed: exit.is_error != 0 }
+        }
+        _ => Turn::Other,
+    })
+}
+
+/// The call before which `pid` stopped is not made.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn skip(pid: Pid) -> io::Result<()> {
+    poke(pid, std::mem::offset_of!(libc::user_regs_struct, orig_rax), -1)
+}
+
+/// The call after which `pid` stopped has given `value`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn answer(pid: Pid, value: i64) -> io::Result<()> {
+    poke(pid, std::mem::offset_of!(libc::user_regs_struct, rax), value)
+}
+
+/// Writes a register: `struct user` begins with them.
+#[cfg(target_arch = "x86_64")]
+fn poke(pid: Pid, offset: usize, value: i64) -> io::Result<()> {
+    // SAFETY: PTRACE_POKEUSER takes numbers and touches no memory of ours.
+    match unsafe { libc::ptrace(libc::PTRACE_POKEUSER, pid.as_raw(), offset, value) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// The call before which `pid` stopped is not made.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn skip(pid: Pid) -> io::Result<()> {
+    /// The register set that is the number of the call alone.
+    const NT_ARM_SYSTEM_CALL: usize = 0x404;
+    let mut none = -1_i32;
+    let part = libc::iovec { iov_base: (&raw mut none).cast(), iov_len: size_of::<i32>() };
+    register_set(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &part)
+}
+
+/// The call after which `pid` stopped has given `value`.
+#[cfg(target_arch = "aarch64")]
+pub(crate) fn answer(pid: Pid, value: i64) -> io::Result<()> {
+    const NT_PRSTATUS: usize = 1;
+    // x0 to x30, sp, pc and pstate.
+    let mut registers = [0_u64; 34];
+    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
+    register_set(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, &part)?;
+    registers[0] = value.cast_unsigned();
+    register_set(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, &part)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn register_set(request: libc::c_uint, pid: Pid, kind: usize, part: &libc::iovec) -> io::Result<()> {
+    // SAFETY: the kernel reads or writes at most `iov_len` bytes at `iov_base`, which the callers own.
+    match unsafe { libc::ptrace(request, pid.as_raw(), kind, std::ptr::from_ref(part)) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+extern "C" fn on_tick(_: libc::c_int) {}
+
+/// From now on no system call of this thread waits longer than `milliseconds`: a timer's signal ends it with EINTR.
+pub(crate) fn tick(milliseconds: i32) -> io::Result<()> {
+    let action = SigAction::new(SigHandler::Handler(on_tick), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGALRM, &action) }?;
+    let interval = libc::timeval {
+        tv_sec: i64::from(milliseconds / 1000),
+        tv_usec: i64::from(milliseconds % 1000 * 1000),
+    };
+    let timer = libc::itimerval { it_interval: interval, it_value: interval };
+    // SAFETY: the kernel reads `timer`; a null pointer means that the old one is not asked for.
+    match unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
