@@ -156,6 +156,7 @@ fn adjust_oom_score() {
 
 /// Makes the forked process a server: nothing of the daemon's is left in it.
 fn detach() -> Result<()> {
+    sys::drop_last_word();
     // A process group of its own, so that a signal to the daemon's does not reach it.
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(|error| Error::io("setpgid", error))?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");

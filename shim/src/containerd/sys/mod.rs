@@ -10,14 +10,33 @@ use std::{
         unix::{net::UnixListener, process::CommandExt},
     },
     process::{Child, Command},
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
 };
+
+/// The last word of the command line, where it lies.
+static LAST_WORD: AtomicPtr<libc::c_char> = AtomicPtr::new(ptr::null_mut());
+
+/// Takes the last word off the command line that others see: what was `start` is a server now.
+pub(crate) fn drop_last_word() {
+    let mut at = LAST_WORD.swap(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: the kernel laid it out writable and with NUL at its end, and nobody reads it any more: the flags are parsed.
+    unsafe {
+        while !at.is_null() && *at != 0 {
+            *at = 0;
+            at = at.add(1);
+        }
+    }
+}
 
 /// Where the C library's start hands over: the standard library's own start, which looks for the stack's end and installs a
 /// handler, is left out. Descriptors 0 to 2 are open afterwards, and a reader that has gone is an error, not a signal.
 #[cfg(not(test))]
-// SAFETY: a program has one `main`, and this is its type in C but for the arguments, which std has got already.
+// SAFETY: a program has one `main`, and this is its type in C.
 #[unsafe(no_mangle)]
-extern "C" fn main() -> libc::c_int {
+extern "C" fn main(count: libc::c_int, words: *const *mut libc::c_char) -> libc::c_int {
+    // SAFETY: the C library hands over `count` words and a null pointer behind them.
+    LAST_WORD.store(unsafe { *words.offset(isize::try_from((count - 1).max(0)).unwrap_or(0)) }, Ordering::Relaxed);
     for fd in 0..=2 {
         // SAFETY: F_GETFD of any number is harmless; open(2) gets a string that ends with NUL.
         let closed = unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0;
