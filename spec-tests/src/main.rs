@@ -5,6 +5,7 @@
 
 mod cases;
 mod command_line;
+mod cri;
 mod engines;
 mod faults;
 mod harness;
@@ -30,6 +31,10 @@ fn main() -> ExitCode {
     match rest.split_first() {
         Some((verb, rest)) if verb == "payload" => payload::main(rest),
         Some((verb, [order])) if verb == "worker" => harness::worker(&every_case(), order),
+        Some((verb, rest)) if verb == "cri" => cri::main(rest).unwrap_or_else(|error| {
+            eprintln!("cri: {error}");
+            ExitCode::FAILURE
+        }),
         Some((verb, [order])) if verb == "engines-worker" => match engines::worker(order) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

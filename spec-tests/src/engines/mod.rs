@@ -62,18 +62,25 @@ enum Tried {
 }
 
 const DOCKER: &str = include_str!("docker-daemon.sh");
-const CONTAINERD: &str = include_str!("containerd-daemon.sh");
-const ENGINES: [Engine; 6] = [
+const CONTAINERD_DAEMON: &str = include_str!("containerd-daemon.sh");
+const CONTAINERD: &str = include_str!("containerd-cases.sh");
+const ENGINES: [Engine; 7] = [
     Engine {
         name: "containerd",
         programs: &["containerd", "ctr"],
-        text: ["", CONTAINERD, include_str!("containerd.sh")],
+        text: [CONTAINERD_DAEMON, CONTAINERD, include_str!("containerd.sh")],
         tried: Tried::Runtime,
     },
     Engine {
         name: "shim",
         programs: &["containerd", "ctr"],
-        text: ["", CONTAINERD, include_str!("containerd-shim.sh")],
+        text: [CONTAINERD_DAEMON, CONTAINERD, include_str!("containerd-shim.sh")],
+        tried: Tried::Shim,
+    },
+    Engine {
+        name: "cri",
+        programs: &["containerd", "ctr"],
+        text: [CONTAINERD_DAEMON, include_str!("cri.sh"), ""],
         tried: Tried::Shim,
     },
     Engine {
