@@ -4,11 +4,8 @@
 //! runs as `quickstart payload ...` and tells what it sees from there.
 
 use runtime_core::{
-    Container, ContainerBuilder, Error, ErrorKind, ExitStatus, ProcessBuilder, Result, Signal,
-    oci_spec::runtime::{
-        LinuxCpuBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
-        RootBuilder, Spec,
-    },
+    Container, ContainerBuilder, Created, Error, ErrorKind, ExitStatus, Job, ProcessBuilder, Result, Signal,
+    Stdio, oci_spec::runtime::Spec,
 };
 use std::{
     collections::HashMap,
@@ -27,10 +24,9 @@ use std::{
 };
 
 const PROGRAM: &str = "/bin/quickstart";
-const MEMORY: i64 = 64 << 20;
-const PIDS: i64 = 16;
-/// Microseconds of processor time in each 100,000.
-const QUOTA: i64 = 50_000;
+const MEMORY: u64 = 64 << 20;
+const PIDS: u32 = 16;
+const CPUS: f64 = 0.5;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -77,13 +73,15 @@ impl Ground {
     }
 
     /// Creates the container, which writes to `output`.
-    fn create(&self, limits: Option<LinuxResources>, output: OwnedFd) -> Result<Container> {
+    fn create(&self, limited: bool, output: OwnedFd) -> Result<Created> {
         let copy = output.try_clone().map_err(|error| Error::io("dup", error))?;
         ContainerBuilder::new(&self.id)
             .root(self.state())
             .bundle(&self.directory)
-            .spec(configuration(&self.id, limits)?)
-            .stdio(null()?, output, copy)
+            .spec(configuration(&self.id, limited))
+            .stdin(Stdio::Null)
+            .stdout(output)
+            .stderr(copy)
             .create()
     }
 }
@@ -95,33 +93,18 @@ impl Drop for Ground {
     }
 }
 
-/// What config.json would say. `Spec::default` brings the usual mounts, six namespaces, three capabilities and the masked
-/// and read-only paths.
-fn configuration(id: &str, limits: Option<LinuxResources>) -> Result<Spec> {
-    let invalid =
-        |error| Error::new(ErrorKind::InvalidConfig, "the quickstart's configuration").with_source(error);
-    let mut spec = Spec::default();
-    spec.set_hostname(Some("quickstart".to_owned()))
-        .set_root(Some(RootBuilder::default().path("rootfs").readonly(true).build().map_err(invalid)?));
-    if let Some(process) = spec.process_mut() {
-        process.set_args(Some([PROGRAM, "payload", "look"].map(str::to_owned).to_vec()));
+/// What config.json would say. A [`Job`] brings the usual mounts, six namespaces, three capabilities and the masked and
+/// read-only paths.
+fn configuration(id: &str, limited: bool) -> Spec {
+    let mut job = Job::new("rootfs", [PROGRAM, "payload", "look"]).hostname("quickstart").read_only();
+    if limited {
+        job = job.memory(MEMORY).pids(PIDS).cpus(CPUS);
     }
+    let mut spec = job.spec();
     if let Some(linux) = spec.linux_mut() {
-        linux.set_cgroups_path(Some(format!("/{id}").into())).set_resources(limits);
+        linux.set_cgroups_path(Some(format!("/{id}").into()));
     }
-    Ok(spec)
-}
-
-fn limits() -> Result<LinuxResources> {
-    let build = || {
-        LinuxResourcesBuilder::default()
-            .memory(LinuxMemoryBuilder::default().limit(MEMORY).build()?)
-            .pids(LinuxPidsBuilder::default().limit(PIDS).build()?)
-            .cpu(LinuxCpuBuilder::default().quota(QUOTA).period(100_000_u64).build()?)
-            .build()
-    };
-    build()
-        .map_err(|error| Error::new(ErrorKind::InvalidConfig, "the quickstart's limits").with_source(error))
+    spec
 }
 
 /// The life of the container, a step a line.
@@ -134,10 +117,9 @@ fn show(ground: &Ground) -> Result<()> {
     )?;
 
     let (listener, speaker) = Listener::open()?;
-    let (mut container, limited) =
-        step("create", || create(ground, speaker), |(container, _)| about(container))?;
+    let (container, limited) = step("create", || create(ground, speaker), |(container, _)| about(container))?;
     let pid = container.pid().unwrap_or_default();
-    step("start", || container.start(), |()| format!("process {pid} executes {PROGRAM}"))?;
+    let container = step("start", || container.start(), |_| format!("process {pid} executes {PROGRAM}"))?;
     let inside = listener.facts()?;
     let answer = run_inside(&container, "answer")?;
     tell("exec", answer.took, &format!("another process in it says {:?}, {}", answer.said, answer.status));
@@ -178,12 +160,12 @@ fn nothing_of(traces: &[PathBuf]) -> Result<()> {
 }
 
 /// Creates the container; on a host that cannot set the limits, without them.
-fn create(ground: &Ground, output: OwnedFd) -> Result<(Container, bool)> {
+fn create(ground: &Ground, output: OwnedFd) -> Result<(Created, bool)> {
     let copy = output.try_clone().map_err(|error| Error::io("dup", error))?;
-    match ground.create(Some(limits()?), copy) {
+    match ground.create(true, copy) {
         Err(error) if error.kind() == ErrorKind::Unsupported => {
             println!("  without limits: {}", error.report());
-            ground.create(None, output).map(|container| (container, false))
+            ground.create(false, output).map(|container| (container, false))
         }
         other => other.map(|container| (container, true)),
     }
@@ -251,7 +233,7 @@ fn show_limits(container: &Container) -> Result<()> {
     let before = used()?;
     let spin = run_inside(container, "spin")?;
     let words = format!("one that spins for {} ms: got {} ms", spin.took.as_millis(), used()? - before);
-    row(format!("processor, {} %", QUOTA / 1000), words);
+    row(format!("processor, {:.0} %", CPUS * 100.0), words);
     Ok(())
 }
 
@@ -268,7 +250,9 @@ fn run_inside(container: &Container, task: &str) -> Result<Answer> {
     let (mut reader, writer) = io::pipe().map_err(|error| Error::io("pipe", error))?;
     let mut process = container.spec_process()?;
     process.set_args(Some([PROGRAM, "payload", task].map(str::to_owned).to_vec()));
-    let process = container.exec(ProcessBuilder::new(process).stdio(null()?, writer.into(), null()?))?;
+    let process = container.exec(
+        ProcessBuilder::new(process).stdin(Stdio::Null).stdout(OwnedFd::from(writer)).stderr(Stdio::Null),
+    )?;
     let mut said = String::new();
     reader.read_to_string(&mut said).map_err(|error| Error::io("read from the container", error))?;
     let status = process.wait()?;
@@ -327,11 +311,6 @@ impl Listener {
     fn ticks(&self) -> usize {
         self.ticks.load(Ordering::Relaxed)
     }
-}
-
-fn null() -> Result<OwnedFd> {
-    let file = fs::OpenOptions::new().read(true).write(true).open("/dev/null");
-    file.map(OwnedFd::from).map_err(|error| Error::io("/dev/null: open", error))
 }
 
 /// What a process sees of its surroundings, on the host as in the container.

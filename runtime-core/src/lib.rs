@@ -27,6 +27,7 @@ mod features;
 mod fs;
 mod hooks;
 mod init;
+mod job;
 mod namespace;
 mod plan;
 mod process;
@@ -37,14 +38,15 @@ mod signal;
 mod sys;
 
 pub use cgroup::{CgroupManager, OomEvents, Stats};
-pub use config::{load_process, load_resources, parse_process};
+pub use config::{load_mounts, load_process, load_resources, parse_process};
 pub use container::{
-    CheckpointOptions, Console, Container, ContainerBuilder, CriuOptions, ExitStatus, NotifySocket, Plan,
-    Process, ProcessBuilder, RestoreOptions, State, Status, default_root,
+    CheckpointOptions, Console, Container, ContainerBuilder, Created, CriuOptions, ExitStatus, NotifySocket,
+    Plan, Process, ProcessBuilder, RestoreOptions, Running, State, Status, Stdio, default_root,
 };
 pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
 pub use init::user_namespace;
+pub use job::Job;
 pub use oci_spec;
 pub use signal::Signal;

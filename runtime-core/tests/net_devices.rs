@@ -159,7 +159,7 @@ fn the_devices_are_there_before_the_hooks_and_the_user_namespaces_own() {
         );
         spec["hooks"] = json!({"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script],
             "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]});
-        let container = builder.spec(serde_json::from_value(spec).unwrap()).run().unwrap();
+        let container = builder.spec(serde_json::from_value::<Spec>(spec).unwrap()).run().unwrap();
         assert!(container.wait().unwrap().success());
         container.delete(false).unwrap();
         let seen = fs::read_to_string(seen).unwrap();

@@ -1,7 +1,7 @@
 //! How a container is asked for.
 
 use super::{
-    Console, Container, RestoreOptions,
+    Console, Created, RestoreOptions, Running, Stdio,
     create::{self, Until},
     restore,
 };
@@ -38,6 +38,8 @@ pub struct ContainerBuilder {
     /// Already encoded, for the state directory: a program that gives no configuration does not carry the encoder.
     pub(super) spec: Option<(Spec, serde_json::Result<Vec<u8>>)>,
     pub(super) console: Console,
+    /// What the streams are to be, until they are opened.
+    pub(super) streams: Option<[Stdio; 3]>,
     pub(super) stdio: Option<[OwnedFd; 3]>,
     pub(super) preserve_fds: u32,
     pub(super) pid_file: Option<PathBuf>,
@@ -47,6 +49,7 @@ pub struct ContainerBuilder {
     pub(super) cgroup_manager: CgroupManager,
     pub(super) environment: Vec<String>,
     pub(super) notify: bool,
+    pub(super) delete_on_drop: bool,
 }
 
 impl ContainerBuilder {
@@ -59,6 +62,7 @@ impl ContainerBuilder {
             config: None,
             spec: None,
             console: Console::None,
+            streams: None,
             stdio: None,
             preserve_fds: 0,
             pid_file: None,
@@ -68,6 +72,7 @@ impl ContainerBuilder {
             cgroup_manager: CgroupManager::default(),
             environment: Vec::new(),
             notify: false,
+            delete_on_drop: false,
         }
     }
 
@@ -92,9 +97,10 @@ impl ContainerBuilder {
         self
     }
 
-    /// A configuration in memory; no file is read. Relative paths in it are relative to the bundle.
+    /// A configuration in memory, as a [`Job`](crate::Job) gives it; no file is read. Relative paths in it are relative to the bundle.
     #[must_use]
-    pub fn spec(mut self, spec: Spec) -> Self {
+    pub fn spec(mut self, spec: impl Into<Spec>) -> Self {
+        let spec = spec.into();
         let text = serde_json::to_vec(&spec);
         self.spec = Some((spec, text));
         self
@@ -110,7 +116,30 @@ impl ContainerBuilder {
     /// The standard streams of a process without a terminal; those of the caller if they are not set.
     #[must_use]
     pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
-        self.stdio = Some([stdin, stdout, stderr]);
+        self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
+        self
+    }
+
+    /// Its standard input.
+    #[must_use]
+    pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
+        self.stream(0, stdin.into())
+    }
+
+    /// Its standard output.
+    #[must_use]
+    pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
+        self.stream(1, stdout.into())
+    }
+
+    /// Its standard error.
+    #[must_use]
+    pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
+        self.stream(2, stderr.into())
+    }
+
+    fn stream(mut self, number: usize, stream: Stdio) -> Self {
+        self.streams.get_or_insert_default()[number] = stream;
         self
     }
 
@@ -172,20 +201,27 @@ impl ContainerBuilder {
         self
     }
 
+    /// Kills and removes the container when what [`ContainerBuilder::create`] or [`ContainerBuilder::run`] gives is dropped.
+    #[must_use]
+    pub fn delete_on_drop(mut self, yes: bool) -> Self {
+        self.delete_on_drop = yes;
+        self
+    }
+
     /// Makes the container up to the point where its program would be executed. runtime.md, "Create".
     ///
     /// # Errors
     /// Whatever is wrong, named by its place; nothing is left behind.
-    pub fn create(self) -> Result<Container> {
-        create::create(self, Until::Created)
+    pub fn create(self) -> Result<Created> {
+        create::create(self, Until::Created).map(Created)
     }
 
     /// Makes the container and executes its program.
     ///
     /// # Errors
-    /// As [`ContainerBuilder::create`] and [`Container::start`]; nothing is left behind.
-    pub fn run(self) -> Result<Container> {
-        create::create(self, Until::Running)
+    /// As [`ContainerBuilder::create`] and [`Container::start`](super::Container::start); nothing is left behind.
+    pub fn run(self) -> Result<Running> {
+        create::create(self, Until::Running).map(Running)
     }
 
     /// Makes the container from the image of a checkpoint: its processes run on, as children of this process. The
@@ -197,8 +233,8 @@ impl ContainerBuilder {
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if there is no image, or none of Corten's;
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if there is no CRIU; [`ErrorKind::Io`](crate::ErrorKind::Io)
     /// with the cause that CRIU tells, and the place of its log. Nothing is left behind.
-    pub fn restore(self, options: &RestoreOptions) -> Result<Container> {
-        restore::restore(self, options)
+    pub fn restore(self, options: &RestoreOptions) -> Result<Running> {
+        restore::restore(self, options).map(Running)
     }
 
     /// What would be done, step by step, without doing it.

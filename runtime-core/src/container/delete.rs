@@ -2,7 +2,7 @@
 
 use super::{
     Container, Status,
-    exit::{self, PATIENCE},
+    exit::PATIENCE,
     kill, members,
     record::Record,
     status,
@@ -28,11 +28,7 @@ pub(super) fn delete(container: &mut Container, force: bool) -> Result<()> {
         let message = format!("cannot delete container {} that is not stopped: {status}", container.id());
         return Err(Error::new(ErrorKind::InvalidState, message));
     }
-    remove(&container.store, &container.record)?;
-    if let Some(child) = container.child.take() {
-        exit::reap_killed(&child);
-    }
-    Ok(())
+    remove(&container.store, &container.record)
 }
 
 /// Removes whatever there is of `id`.

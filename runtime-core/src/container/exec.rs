@@ -1,9 +1,12 @@
 //! Exec: a further process in a container, as engines and people ask for it. Not of the specification.
 
 use super::{
-    Console, Container, ExitStatus, Status,
+    Console, Container, ExitStatus, Status, Stdio,
     console::{self, Ends},
-    create, exit, notify, start,
+    create, exit, notify,
+    record::ProcessId,
+    start,
+    stdio::{self, Pipes},
 };
 use crate::{
     Error, ErrorKind, Result, Signal, config,
@@ -24,6 +27,7 @@ use nix::{
 };
 use oci_spec::runtime::{self, Spec};
 use std::{
+    fs::File,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::PathBuf,
     time::Duration,
@@ -34,7 +38,7 @@ use std::{
 pub struct ProcessBuilder {
     process: runtime::Process,
     console: Console,
-    stdio: Option<[OwnedFd; 3]>,
+    streams: Option<[Stdio; 3]>,
     preserve_fds: u32,
     pid_file: Option<PathBuf>,
     pidfd_socket: Option<PathBuf>,
@@ -49,7 +53,7 @@ impl ProcessBuilder {
         Self {
             process,
             console: Console::None,
-            stdio: None,
+            streams: None,
             preserve_fds: 0,
             pid_file: None,
             pidfd_socket: None,
@@ -69,7 +73,30 @@ impl ProcessBuilder {
     /// The standard streams of a process without a terminal; those of the caller if they are not set.
     #[must_use]
     pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
-        self.stdio = Some([stdin, stdout, stderr]);
+        self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
+        self
+    }
+
+    /// Its standard input.
+    #[must_use]
+    pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
+        self.stream(0, stdin.into())
+    }
+
+    /// Its standard output.
+    #[must_use]
+    pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
+        self.stream(1, stdout.into())
+    }
+
+    /// Its standard error.
+    #[must_use]
+    pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
+        self.stream(2, stderr.into())
+    }
+
+    fn stream(mut self, number: usize, stream: Stdio) -> Self {
+        self.streams.get_or_insert_default()[number] = stream;
         self
     }
 
@@ -124,6 +151,7 @@ pub struct Process {
     pid: i32,
     child: OwnedFd,
     terminal: Option<OwnedFd>,
+    pipes: Pipes,
 }
 
 impl Process {
@@ -153,7 +181,7 @@ impl Process {
     /// # Errors
     /// [`ErrorKind::InvalidState`] if something else in this program reaped it.
     pub fn wait(&self) -> Result<ExitStatus> {
-        exit::wait(Some(&self.child))
+        exit::wait(&self.child)
     }
 
     /// As [`Process::wait`], for at most `time`; nothing if it runs longer.
@@ -161,18 +189,33 @@ impl Process {
     /// # Errors
     /// As [`Process::wait`].
     pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        exit::wait_timeout(Some(&self.child), time)
+        exit::wait_timeout(&self.child, time)
     }
 
     /// The master of its terminal, if it was asked for by [`Console::Return`]; once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
     }
+
+    /// Where its standard input is written, if that is [`Stdio::Piped`]; once. Dropped, it ends.
+    pub fn take_stdin(&mut self) -> Option<File> {
+        self.pipes.take(0)
+    }
+
+    /// Where its standard output is read, if that is [`Stdio::Piped`]; once.
+    pub fn take_stdout(&mut self) -> Option<File> {
+        self.pipes.take(1)
+    }
+
+    /// Where its standard error is read, if that is [`Stdio::Piped`]; once.
+    pub fn take_stderr(&mut self) -> Option<File> {
+        self.pipes.take(2)
+    }
 }
 
 /// Starts a further process.
 pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {
-    let (init, status) = target(container, builder.ignore_paused)?;
+    let (first, init, status) = target(container, builder.ignore_paused)?;
     let process = std::mem::take(&mut builder.process);
     config::validate_process(&process, "process")?;
     let spec = container.spec()?;
@@ -180,8 +223,12 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     notify::check(&container.record, filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let ends = Ends::open(&builder.console, process.terminal() == Some(true))?;
     let flags = container.record.namespaces;
-    let born_inside = if builder.cgroups.is_empty() { container.record.cgroup.clone_into()? } else { None };
+    let born_inside = match builder.cgroups.is_empty() {
+        true => container.record.cgroup.clone_beside(first.pid)?,
+        false => None,
+    };
     let variables: Vec<_> = builder.environment.drain(..).chain(home(container, &process)).collect();
+    let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
     let mut program = Program::new();
     let terminal = ends.theirs.as_ref().map(OwnedFd::try_clone).transpose();
     let request = Request {
@@ -199,7 +246,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     sequence::plan_exec(request, &init, flags, &mut program)?;
     let relay = sequence::exec_needs_relay(flags);
     let clone = Clone {
-        stdio: create::stdio(builder.stdio.as_ref()),
+        stdio: create::streams(streams.as_ref()),
         preserve_fds: builder.preserve_fds,
         namespaces: 0,
         cgroup: born_inside.as_ref().map(AsFd::as_fd),
@@ -207,17 +254,18 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     };
     let mut birth = Birth::begin(program, &clone)?;
     let attend =
-        Attend { container, builder: &builder, process: &process, born_inside: born_inside.is_some() };
+        Attend { container, builder: &builder, process: &process, first, born_inside: born_inside.is_some() };
     let ready = attend.attend(&mut birth, &spec, relay);
     ready.map_err(|error| birth.explain(error, Some(&spec)))?;
     let terminal = ends.receive()?;
     start::await_execution(&mut birth, &spec, &container.record, status)?;
     let (pid, child) = birth.finish()?;
-    Ok(Process { pid, child, terminal })
+    Ok(Process { pid, child, terminal, pipes: pipes.unwrap_or_default() })
 }
 
-/// The descriptor of the container's first process, whose namespaces are joined, and what the container is doing.
-fn target(container: &Container, ignore_paused: bool) -> Result<(OwnedFd, Status)> {
+/// The container's first process, its descriptor, by which its namespaces are joined, and what the container is doing. One
+/// that is paused is refused unless `ignore_paused`.
+pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(ProcessId, OwnedFd, Status)> {
     let gone = || Error::new(ErrorKind::InvalidState, "cannot exec in a stopped container");
     let status = container.status()?;
     match status {
@@ -232,7 +280,7 @@ fn target(container: &Container, ignore_paused: bool) -> Result<(OwnedFd, Status
     let process = container.record.process.ok_or_else(gone)?;
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
-    if process.is_alive() { Ok((fd, status)) } else { Err(gone()) }
+    if process.is_alive() { Ok((process, fd, status)) } else { Err(gone()) }
 }
 
 /// HOME from the passwd file of the container as it is now.
@@ -254,6 +302,8 @@ struct Attend<'a> {
     container: &'a Container,
     builder: &'a ProcessBuilder,
     process: &'a runtime::Process,
+    /// The container's first process.
+    first: ProcessId,
     born_inside: bool,
 }
 
@@ -285,7 +335,7 @@ impl Attend<'_> {
         let (cgroup, pid) = (&self.container.record.cgroup, birth.pid());
         match (self.builder.cgroups.as_slice(), self.born_inside) {
             ([], true) => cgroup.attach_born(pid)?,
-            ([], false) => cgroup.attach(pid)?,
+            ([], false) => cgroup.attach_beside(pid, self.first.pid)?,
             (subs, _) => cgroup.attach_subs(pid, subs)?,
         }
         self.container.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;

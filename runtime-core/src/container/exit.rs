@@ -61,20 +61,20 @@ impl fmt::Display for ExitStatus {
 }
 
 /// Waits for a child.
-pub(super) fn wait(child: Option<&OwnedFd>) -> Result<ExitStatus> {
-    let not_ours = || Error::new(ErrorKind::InvalidState, "wait: the process is not a child of this one");
-    let ended = wait::wait(child.ok_or_else(not_ours)?.as_fd());
-    ended.map(ExitStatus::from).map_err(|error| match error.raw_os_error() {
-        Some(libc::ECHILD) => not_ours(),
+pub(super) fn wait(child: &OwnedFd) -> Result<ExitStatus> {
+    wait::wait(child.as_fd()).map(ExitStatus::from).map_err(|error| match error.raw_os_error() {
+        Some(libc::ECHILD) => {
+            Error::new(ErrorKind::InvalidState, "wait: the process is not, or no more, a child of this one")
+        }
         _ => Error::io("waitid", error),
     })
 }
 
 /// The same within `time`.
-pub(super) fn wait_timeout(child: Option<&OwnedFd>, time: Duration) -> Result<Option<ExitStatus>> {
-    match child {
-        Some(fd) if !hooks::readable_within(fd, time) => Ok(None),
-        child => wait(child).map(Some),
+pub(super) fn wait_timeout(child: &OwnedFd, time: Duration) -> Result<Option<ExitStatus>> {
+    match hooks::readable_within(child, time) {
+        true => wait(child).map(Some),
+        false => Ok(None),
     }
 }
 

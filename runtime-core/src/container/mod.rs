@@ -9,16 +9,21 @@ mod delete;
 mod exec;
 mod exit;
 mod external;
+mod id_mapped;
 mod image;
 mod kill;
+mod made;
 mod members;
+mod mounts;
 mod notify;
+mod ownership;
 mod points;
 mod readiness;
 mod record;
 mod restore;
 mod start;
 mod status;
+mod stdio;
 mod store;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
@@ -26,34 +31,29 @@ pub use checkpoint::{CheckpointOptions, CriuOptions};
 pub use console::Console;
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
+pub use made::{Created, Running};
 pub use readiness::NotifySocket;
 pub use restore::RestoreOptions;
 pub use status::{State, Status};
+pub use stdio::Stdio;
 
 use crate::{
     Error, ErrorKind, Result,
     cgroup::{OomEvents, Stats},
 };
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, Spec};
 use record::Record;
-use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, path::Path};
 use store::Store;
 
-/// A container that exists: made by a [`ContainerBuilder`], or found by its id.
+/// A container that exists, whoever made it: found by its id, or part of a [`Created`] or a [`Running`] one.
 ///
 /// It is known by its state directory, so that several programs can work on it in turn; each operation takes the
 /// container's lock. Dropping the value does nothing to the container.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Container {
     store: Store,
     record: Record,
-    /// Set where this process made the container: its first process is a child of ours.
-    child: Option<OwnedFd>,
-    terminal: Option<OwnedFd>,
 }
 
 impl Container {
@@ -65,7 +65,7 @@ impl Container {
     pub fn load(root: &Path, id: &str) -> Result<Self> {
         let store = Store::open(root, id)?;
         let record = store.read()?;
-        Ok(Self { store, record, child: None, terminal: None })
+        Ok(Self { store, record })
     }
 
     /// All containers of the state directory `root`, by id. A root that does not exist has none; a container whose state
@@ -161,7 +161,7 @@ impl Container {
     /// # Errors
     /// [`ErrorKind::InvalidState`] if it is not created; [`ErrorKind::Exec`] if the program cannot be executed;
     /// [`ErrorKind::Hook`] if a startContainer or poststart hook fails, which stops the container.
-    pub fn start(&mut self) -> Result<()> {
+    pub fn start(&self) -> Result<()> {
         start::start(self)
     }
 
@@ -294,6 +294,27 @@ impl Container {
         exec::exec(self, process)
     }
 
+    /// Adds mounts to a container that is created, running or paused, in their order: bind mounts of the host's files, with all
+    /// their options, and tmpfs. Relative sources are relative to the bundle. Either all are added or none. They are on no
+    /// record: [`Container::spec`] is as it was, and they are gone with the container.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is stopped; [`ErrorKind::Unsupported`] if it has no mount namespace of its own, and
+    /// for other kinds of mounts; what the kernel answers, by the place in `mounts`.
+    pub fn add_mounts(&self, mounts: &[Mount]) -> Result<()> {
+        mounts::add(self, mounts)
+    }
+
+    /// Takes the uppermost mounts at the destinations of `mounts` away, in their order and up to the first that fails. What
+    /// is still used stays until it is used no more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is stopped; [`ErrorKind::Unsupported`] if it has no mount namespace of its own;
+    /// what the kernel answers, by the place in `mounts`.
+    pub fn remove_mounts(&self, mounts: &[Mount]) -> Result<()> {
+        mounts::remove(self, mounts)
+    }
+
     /// The socket over which a container that was built with [`ContainerBuilder::notify`] says that it is ready. To be
     /// made before the container is started; one that was made before is replaced.
     ///
@@ -301,11 +322,6 @@ impl Container {
     /// It cannot be made.
     pub fn notify_socket(&self) -> Result<Option<NotifySocket>> {
         NotifySocket::bind(&self.store, self.record.process)
-    }
-
-    /// The master of the terminal of a container that was built with [`Console::Return`]; once.
-    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
-        self.terminal.take()
     }
 
     /// A descriptor of the first process, whoever made it: readable when it ends, pidfd_open(2). Nothing if it has ended.
@@ -319,28 +335,6 @@ impl Container {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
             Err(error) => Err(Error::io(format!("pidfd_open of process {}", process.pid), error)),
         }
-    }
-
-    /// The descriptor of the first process of a container that this process made: readable when it ends, pidfd_open(2).
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.child.as_ref().map(AsFd::as_fd)
-    }
-
-    /// Waits for the end of the first process of a container that this process made.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidState`] if another process made it, or something else in this process reaped it: where SIGCHLD is
-    /// ignored, the kernel does so.
-    pub fn wait(&self) -> Result<ExitStatus> {
-        exit::wait(self.child.as_ref())
-    }
-
-    /// As [`Container::wait`], for at most `time`; nothing if it runs longer.
-    ///
-    /// # Errors
-    /// As [`Container::wait`].
-    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        exit::wait_timeout(self.child.as_ref(), time)
     }
 
     fn wrong_state(&self, what: &str, status: Status) -> Error {

@@ -12,7 +12,7 @@ use nix::sys::socket::SockType;
 use oci_spec::runtime::Spec;
 
 /// Starts a created container.
-pub(super) fn start(container: &mut Container) -> Result<()> {
+pub(super) fn start(container: &Container) -> Result<()> {
     let lock = container.store.lock()?;
     match container.status()? {
         Status::Created => {}

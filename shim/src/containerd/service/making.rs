@@ -8,7 +8,10 @@ use crate::{
 };
 use corten_ttrpc::{events::TaskIo, options::Options, types::Mount};
 use runtime_core::{CgroupManager, Console, Container, ContainerBuilder, ErrorKind, RestoreOptions};
-use std::path::{Path, PathBuf};
+use std::{
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
 
 /// All that a container is made from.
 #[derive(Debug)]
@@ -44,9 +47,10 @@ impl Making {
 
     fn create(&self) -> Result<Made> {
         let (builder, streams) = self.prepare()?;
-        let runtime =
+        let mut runtime =
             builder.create().map_err(|error| Error::from(error).context("OCI runtime create failed"))?;
-        self.made(runtime, streams)
+        let terminal = runtime.take_terminal();
+        self.made(runtime.detach(), terminal, streams)
     }
 
     /// Brings the container of the image back; its processes run on.
@@ -65,11 +69,11 @@ impl Making {
         if !self.options.criu_path.is_empty() {
             options.criu.program = PathBuf::from(&self.options.criu_path);
         }
-        let restored = builder.restore(&options);
-        self.made(
-            restored.map_err(|error| Error::from(error).context("OCI runtime restore failed"))?,
-            streams,
-        )
+        let mut restored = builder
+            .restore(&options)
+            .map_err(|error| Error::from(error).context("OCI runtime restore failed"))?;
+        let terminal = restored.take_terminal();
+        self.made(restored.detach(), terminal, streams)
     }
 
     fn prepare(&self) -> Result<(ContainerBuilder, Streams)> {
@@ -94,8 +98,8 @@ impl Making {
         Owner { id: &self.id, namespace: &self.namespace, ids: (self.options.io_uid, self.options.io_gid) }
     }
 
-    fn made(&self, mut runtime: Container, mut streams: Streams) -> Result<Made> {
-        if let Some(master) = runtime.take_terminal() {
+    fn made(&self, runtime: Container, terminal: Option<OwnedFd>, mut streams: Streams) -> Result<Made> {
+        if let Some(master) = terminal {
             streams = match streams::open_terminal(&self.io, &self.owner(), master) {
                 Ok(streams) => streams,
                 Err(error) => {

@@ -1,6 +1,9 @@
 //! `corten restore`
 
-use super::{Host, births, criu, run::to_its_end};
+use super::{
+    Host, births, criu,
+    run::{attend, to_its_end},
+};
 use crate::{
     cli::Args,
     failure::Failure,
@@ -29,5 +32,5 @@ fn restore(args: &Args, host: &Host) -> Result<u8, Failure> {
     }
     let signals = Signals::hold()?;
     let container = builder.console(births::console(flags, Console::Return)).restore(&options)?;
-    to_its_end(container, &signals, false, false)
+    to_its_end(attend(container, None, None, &signals), args, host, false)
 }

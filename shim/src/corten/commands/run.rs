@@ -1,13 +1,17 @@
 //! `corten run`
 
-use super::{Host, births, notify};
+use super::{
+    Host, births,
+    notify::{self, Heard},
+};
 use crate::{
     cli::Args,
     failure::Failure,
     foreground::{self, Attended, Signals},
     terminal,
 };
-use runtime_core::{Console, Container, ErrorKind};
+use runtime_core::{Console, Container, Created, ErrorKind, Running};
+use std::os::fd::OwnedFd;
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<u8, Failure> {
     let done = if args.flags.is_on("detach") { detached(args, host) } else { in_foreground(args, host) };
@@ -21,14 +25,8 @@ fn detached(args: &Args, host: &Host) -> Result<u8, Failure> {
         builder.run()?;
         return Ok(0);
     }
-    let mut container = builder.create()?;
-    match notify::start(&mut container) {
-        Ok(()) => Ok(0),
-        Err(failure) => {
-            clean_up(container);
-            Err(failure)
-        }
-    }
+    notify::start_made(builder.create()?).inspect_err(|_| clean_up(args, host))?;
+    Ok(0)
 }
 
 fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
@@ -40,50 +38,60 @@ fn in_foreground(args: &Args, host: &Host) -> Result<u8, Failure> {
     let signals = Signals::hold()?;
     // A program that asks for its terminal's size at once must not be told 0 by 0: it waits until the size is set.
     let waits = terminal::size().is_some() || notify::manager().is_some();
-    let container = if waits { builder.create()? } else { builder.run()? };
-    to_its_end(container, &signals, waits, args.flags.is_on("keep"))
+    let attended = match waits {
+        true => start(builder.create()?, &signals),
+        false => attend(builder.run()?, None, None, &signals),
+    };
+    to_its_end(attended, args, host, args.flags.is_on("keep"))
 }
 
-/// Starts the container if that is left to do, attends it, and removes it unless it is to be kept.
+/// Removes a container that has ended, unless it is to be kept, or whose start failed.
 pub(super) fn to_its_end(
-    mut container: Container,
-    signals: &Signals,
-    start: bool,
+    attended: Result<(Running, u8), Failure>,
+    args: &Args,
+    host: &Host,
     keep: bool,
 ) -> Result<u8, Failure> {
-    let status = attend(&mut container, signals, start);
-    match (&status, keep) {
-        (Ok(_), true) => {}
-        (Ok(_), false) => match container.delete(true) {
+    let (container, status) = attended.inspect_err(|_| clean_up(args, host))?;
+    if !keep {
+        match container.delete(true) {
             // A checkpoint ends and removes it.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             deleted => deleted?,
-        },
-        (Err(_), _) => clean_up(container),
+        }
     }
-    status
+    Ok(status)
 }
 
 /// What went wrong first is what is told.
-fn clean_up(container: Container) {
-    if let Err(error) = container.delete(true) {
+fn clean_up(args: &Args, host: &Host) {
+    let Ok(id) = args.id() else { return };
+    if let Err(error) = Container::delete_forced(&host.root, id) {
         log::warn!("clean up after a failed run: {}", error.report());
     }
 }
 
-/// Attends the container's process until its end, and answers the status that a shell would.
-fn attend(container: &mut Container, signals: &Signals, start: bool) -> Result<u8, Failure> {
+/// Starts a container with its terminal in place, and attends it.
+fn start(mut container: Created, signals: &Signals) -> Result<(Running, u8), Failure> {
     let terminal = container.take_terminal();
     if let Some(master) = &terminal {
         terminal::fit(master);
     }
-    let notify = if start { notify::start_heard(container)? } else { None };
+    let heard = notify::listen(&container)?;
+    attend(container.start()?, terminal, heard, signals)
+}
+
+/// Attends the container's process until its end, and answers the status that a shell would.
+pub(super) fn attend(
+    mut container: Running,
+    terminal: Option<OwnedFd>,
+    notify: Option<Heard>,
+    signals: &Signals,
+) -> Result<(Running, u8), Failure> {
+    let terminal = terminal.or_else(|| container.take_terminal());
     let kill = |signal| container.kill(signal);
-    let pid = container.pid();
-    let pidfd = container
-        .pidfd()
-        .ok_or_else(|| Failure::usage("the container's process is not a child of this one"))?;
+    let (pid, pidfd) = (container.pid(), container.pidfd());
     foreground::attend(Attended { pid, pidfd, kill: &kill, terminal, notify }, signals)?;
     let status = container.wait()?;
-    Ok(u8::try_from(status.shell_code()).unwrap_or(u8::MAX))
+    Ok((container, u8::try_from(status.shell_code()).unwrap_or(u8::MAX)))
 }

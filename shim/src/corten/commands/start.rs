@@ -4,5 +4,5 @@ use super::{Host, notify, select};
 use crate::{cli::Args, failure::Failure};
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
-    notify::start(&mut select::one(args, host)?)
+    notify::start(&select::one(args, host)?)
 }
