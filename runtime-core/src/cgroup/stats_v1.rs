@@ -19,6 +19,8 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             stats.cpu.throttling.periods = count("nr_periods");
             stats.cpu.throttling.throttled_periods = count("nr_throttled");
             stats.cpu.throttling.throttled_time = count("throttled_time");
+            stats.cpu.throttling.bursts = count("nr_bursts");
+            stats.cpu.throttling.burst_time = count("burst_time");
         }
         "cpuacct" => stats.cpu.usage = cpu_usage(dir),
         "cpuset" => stats.cpuset = cpuset(dir),
@@ -32,11 +34,15 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             for size in page_sizes() {
                 let count = |name: &str| number(dir, &format!("hugetlb.{size}.{name}"));
                 let usage = count("usage_in_bytes");
-                let entry = Hugetlb { usage, max: count("max_usage_in_bytes"), failcnt: count("failcnt") };
+                let (max, failcnt) = (count("max_usage_in_bytes"), count("failcnt"));
+                let entry = Hugetlb { usage, max, failcnt, limit: count("limit_in_bytes") };
                 stats.hugetlb.insert(size, entry);
             }
         }
-        "rdma" => stats.rdma = rdma(&dir.try_read("rdma.current").unwrap_or_default()),
+        "rdma" => {
+            stats.rdma = rdma(&dir.try_read("rdma.current").unwrap_or_default());
+            stats.rdma_limits = rdma(&dir.try_read("rdma.max").unwrap_or_default());
+        }
         _ => {}
     }
 }
@@ -115,6 +121,9 @@ fn memory(dir: &Dir, stats: &mut Stats) {
     memory.kernel_tcp = entry("kmem.tcp.");
     memory.raw = pairs(dir, "memory.stat");
     memory.cache = memory.raw.get("cache").copied().unwrap_or(0);
-    let kills = pairs(dir, "memory.oom_control").get("oom_kill").copied();
+    let control = pairs(dir, "memory.oom_control");
+    let is_set = |key: &str| control.get(key).is_some_and(|value| *value != 0);
+    (memory.oom_kill_disable, memory.under_oom) = (is_set("oom_kill_disable"), is_set("under_oom"));
+    let kills = control.get("oom_kill").copied();
     memory.event_count = kills.map(|oom_kill| MemoryEvents { oom_kill, ..MemoryEvents::default() });
 }
