@@ -8,6 +8,9 @@ pub const CREATE_OPTIONS: &str = "containerd.linux.runc.CreateOptions";
 pub const RUNTIME_OPTIONS: &str = "runtimeoptions.v1.Options";
 /// The name of [`CheckpointOptions`] in an `Any`.
 pub const CHECKPOINT_OPTIONS: &str = "containerd.runc.v1.CheckpointOptions";
+/// The name of [`CheckpointOptions`] as `ctr` of containerd 1.x has it for a runtime type that it does not know; the fields are
+/// the same.
+pub const OLD_CHECKPOINT_OPTIONS: &str = "containerd.linux.runc.CheckpointOptions";
 /// The name of [`ProcessDetails`] in an `Any`.
 pub const PROCESS_DETAILS: &str = "containerd.runc.v1.ProcessDetails";
 

@@ -214,7 +214,9 @@ fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: &Path) -> Res
 /// The options of a checkpoint in the runtime's words.
 fn checkpoint_options(request: &CheckpointTaskRequest, bundle: &Path) -> Result<CheckpointOptions> {
     let given = match &request.options {
-        Some(any) if any.type_name() == options::CHECKPOINT_OPTIONS => {
+        Some(any)
+            if [options::CHECKPOINT_OPTIONS, options::OLD_CHECKPOINT_OPTIONS].contains(&any.type_name()) =>
+        {
             let given = options::CheckpointOptions::decode(any.value.as_slice());
             given.map_err(|error| Error::unknown(format!("checkpoint options: {error}")))?
         }
