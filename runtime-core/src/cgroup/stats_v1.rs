@@ -32,7 +32,9 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             for size in page_sizes() {
                 let count = |name: &str| number(dir, &format!("hugetlb.{size}.{name}"));
                 let usage = count("usage_in_bytes");
-                let entry = Hugetlb { usage, max: count("max_usage_in_bytes"), failcnt: count("failcnt") };
+                // A page that cannot be reserved is never asked for.
+                let failcnt = count("failcnt").saturating_add(count("rsvd.failcnt"));
+                let entry = Hugetlb { usage, max: count("max_usage_in_bytes"), failcnt };
                 stats.hugetlb.insert(size, entry);
             }
         }
