@@ -46,6 +46,8 @@ pub enum Guard {
     BoundedDelete,
     /// A regular file that is copied up was proved to be one by its descriptor.
     CopyUp,
+    /// A mount point that criu would take for more than a name is refused.
+    CheckpointKeys,
 }
 
 /// Whether `guard` is there.
@@ -86,6 +88,6 @@ mod unguarded {
     const ALL: &[(Guard, &str)] = all!(
         Dumpable Sealed CloseOnExec ProcfsHandle ProcDirectory InRoot OneResolution NullMask NullStream TerminalPeer
         ConsoleLink WorkingDirectory LateReadOnly Inheritable HostCgroups Passwd BpfAttributes ConfigSize BoundedDelete
-        CopyUp
+        CopyUp CheckpointKeys
     );
 }

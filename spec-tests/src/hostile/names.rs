@@ -88,7 +88,12 @@ pub(super) fn add(suite: &mut Suite) {
         Ok(())
     });
     let mut g = suite.group("names", "CVE-2026-119101, CVE-2026-115520:");
-    g.attack("checkpoint-keys", "names in the image forge the keys of CRIU's external mounts", None, keys);
+    g.attack(
+        "checkpoint-keys",
+        "names in the image forge the keys of CRIU's external mounts",
+        Some("CheckpointKeys"),
+        keys,
+    );
 }
 
 fn bundle(t: &Test, odd: &str) -> Verdict {
