@@ -3,6 +3,7 @@
 use crate::{
     cases, engines, faults,
     harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
+    soak,
 };
 use lexopt::{Arg, Parser, ValueExt};
 use std::{error::Error, path::PathBuf, thread, time::Duration};
@@ -11,6 +12,7 @@ const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
+spec-tests soak --runtime PATH [options]      many lives at once with random operations
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -28,6 +30,10 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --sample N             of faults: so many points, evenly spread (default: all)
   --kill-only            of faults: the runtime is killed, and no call fails
   --errors-only          of faults: calls fail, and nothing is killed
+  --count N              of soak: so many lives (default: 1000)
+  --parallel N           of soak: so many at a time (default: 4)
+  --alive N              of soak: so many containers live beside them (default: 0)
+  --seed N               of soak: what decides the first life (default: 1); with --count 1 a life that failed is repeated
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -43,6 +49,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut compare = false;
     let mut limit = Duration::from_secs(345);
     let (mut sample, mut errors, mut kills) = (None, true, true);
+    let (mut count, mut parallel, mut alive, mut seed) = (1000, 4, 0, 1);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -62,6 +69,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             }
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("count") => count = parser.value()?.parse()?,
+            Arg::Long("parallel") => parallel = parser.value()?.parse()?,
+            Arg::Long("alive") => alive = parser.value()?.parse()?,
+            Arg::Long("seed") => seed = parser.value()?.parse()?,
             Arg::Long("sample") => sample = Some(parser.value()?.parse()?),
             Arg::Long("kill-only") => errors = false,
             Arg::Long("errors-only") => kills = false,
@@ -97,6 +108,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         let options =
             engines::Options { runtime, reference, compare, known, limit, engines: only, filter, jobs, v2 };
         return tell_engines(&options, list);
+    }
+    if verb.as_deref() == Some("soak") {
+        let Options { runtime, cgroups, .. } = options;
+        return Ok(soak::soak(&soak::Options { runtime, cgroups, count, parallel, alive, seed })?);
     }
     if verb.as_deref() == Some("faults") {
         let Options { runtime, filter, cgroups, jobs, output, .. } = options;

@@ -9,6 +9,7 @@ mod engines;
 mod faults;
 mod harness;
 mod payload;
+mod soak;
 mod sys;
 
 use std::{env, process::ExitCode};
@@ -30,6 +31,13 @@ fn main() -> ExitCode {
             }
         },
         Some((verb, [order])) if verb == "faults-worker" => match faults::worker(order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some((verb, [order])) if verb == "soak-worker" => match soak::worker(order) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

@@ -352,7 +352,7 @@ impl Cgroup {
     /// Whether its processes are frozen, or about to be.
     pub fn is_frozen(&self) -> Result<bool> {
         match self.freezer() {
-            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => members::is_frozen(tree),
+            Some(tree) if self.claim == Claim::Made => members::is_frozen(tree),
             _ => Ok(false),
         }
     }

@@ -447,7 +447,7 @@ impl Making {
     /// The process may live without us from here on: it is on record.
     pub(super) fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
         let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
-        self.record.process = Some(ProcessId::of(pid).ok_or_else(lost)?);
+        self.record.process = Some(ProcessId::of(pid)?.ok_or_else(lost)?);
         self.store()?.write(&self.record)?;
         if let Some(file) = &builder.pid_file {
             write_pid(file, pid)?;

@@ -274,7 +274,7 @@ fn target(container: &Container, ignore_paused: bool) -> Result<(OwnedFd, Status
     let process = container.record.process.ok_or_else(gone)?;
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
-    if process.is_alive() { Ok((fd, status)) } else { Err(gone()) }
+    if process.is_alive()? { Ok((fd, status)) } else { Err(gone()) }
 }
 
 /// HOME from the passwd file of the container as it is now.
