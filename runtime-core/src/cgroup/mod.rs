@@ -140,6 +140,24 @@ pub struct HierarchyView {
     pub mount: PathBuf,
 }
 
+/// Checks `resources` as for both versions, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_by_others(resources: &LinuxResources) {
+    let _ = check::ranges(resources);
+    if let Some(Ok(policy)) = resources.devices().as_ref().map(|rules| devices::Policy::new(rules)) {
+        let _ = policy.v1_lines();
+        device_program::build(&policy);
+    }
+}
+
+/// Reads `bytes` as each of the host's files, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn files_of_others(bytes: &[u8]) {
+    layout::read(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let _ = (read::blkio(&text), read::io_stat(&text), read::rdma(&text));
+}
+
 impl Cgroup {
     /// Decides where the cgroup of container `id` is; touches nothing. `path` is linux.cgroupsPath: absolute, below the root of
     /// each hierarchy; relative, below this process's own cgroup (on v2 alone: beside it, since it has processes); none, `id` so.

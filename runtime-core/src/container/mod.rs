@@ -53,6 +53,15 @@ pub struct Container {
     record: Record,
 }
 
+/// Reads a state.json, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn parse_record(bytes: &[u8]) {
+    if let Ok(record) = serde_json::from_slice::<Record>(bytes) {
+        let _ = (record.state(Status::Stopped), serde_json::to_vec(&record));
+        record.cgroup.paths().for_each(drop);
+    }
+}
+
 impl Container {
     /// The container `id` of the state directory `root`.
     ///
