@@ -25,6 +25,9 @@ mod criu;
 mod error;
 mod features;
 mod fs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guards;
 mod hooks;
 mod init;

@@ -3,7 +3,7 @@
 use crate::{
     cases, engines, faults,
     harness::{Cgroups, Claims, Format, Known, Options, Stop, conformance, in_path, solo, table, wanted},
-    hostile, shim,
+    hostile, shim, soak,
 };
 use lexopt::{Arg, Parser, ValueExt};
 use std::{
@@ -21,6 +21,7 @@ spec-tests shim-soak --shim PATH [options]    many containers at once and in a r
 spec-tests hostile --runtime PATH [options]   published and other attacks by images and containers
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
+spec-tests soak --runtime PATH [options]      many lives at once with random operations
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -44,6 +45,10 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --at-once N            of shim-soak: containers at the same time (default: 200)
   --in-a-row N           of shim-soak: containers one after another (default: 5000)
   --unguarded            of hostile: on a build of Corten with the feature `unguarded` each case is to fail without its guard
+  --count N              of soak: so many lives (default: 1000)
+  --parallel N           of soak: so many at a time (default: 4)
+  --alive N              of soak: so many containers live beside them (default: 0)
+  --seed N               of soak: what decides the first life (default: 1); with --count 1 a life that failed is repeated
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -61,6 +66,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut compare = false;
     let mut limit = Duration::from_secs(345);
     let (mut sample, mut errors, mut kills) = (None, true, true);
+    let (mut count, mut parallel, mut alive, mut seed) = (1000, 4, 0, 1);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -86,6 +92,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("shim") => shim_file = Some(parser.value()?.into()),
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("count") => count = parser.value()?.parse()?,
+            Arg::Long("parallel") => parallel = parser.value()?.parse()?,
+            Arg::Long("alive") => alive = parser.value()?.parse()?,
+            Arg::Long("seed") => seed = parser.value()?.parse()?,
             Arg::Long("sample") => sample = Some(parser.value()?.parse()?),
             Arg::Long("kill-only") => errors = false,
             Arg::Long("errors-only") => kills = false,
@@ -132,6 +142,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             v2,
         };
         return tell_engines(&options, list);
+    }
+    if verb.as_deref() == Some("soak") {
+        let Options { runtime, cgroups, .. } = options;
+        return Ok(soak::soak(&soak::Options { runtime, cgroups, count, parallel, alive, seed })?);
     }
     if verb.as_deref() == Some("faults") {
         let Options { runtime, filter, cgroups, jobs, output, .. } = options;

@@ -12,6 +12,7 @@ mod harness;
 mod hostile;
 mod payload;
 mod shim;
+mod soak;
 mod sys;
 
 use std::{env, process::ExitCode};
@@ -45,6 +46,13 @@ fn main() -> ExitCode {
             }
         },
         Some((verb, [order])) if verb == "faults-worker" => match faults::worker(order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some((verb, [order])) if verb == "soak-worker" => match soak::worker(order) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

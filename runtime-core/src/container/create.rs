@@ -432,7 +432,7 @@ impl Making {
         let root = ownership::root_of(spec, self.record.new_namespaces);
         self.record.cgroup.enter_delegated(pid, root)?;
         let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
-        self.record.process = Some(ProcessId::of(pid).ok_or_else(lost)?);
+        self.record.process = Some(ProcessId::of(pid)?.ok_or_else(lost)?);
         self.store()?.write(&self.record)?;
         if let Some(file) = &builder.pid_file {
             write_pid(file, pid)?;

@@ -276,7 +276,7 @@ pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(Proc
     let process = container.record.process.ok_or_else(gone)?;
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
-    if process.is_alive() { Ok((process, fd, status)) } else { Err(gone()) }
+    if process.is_alive()? { Ok((process, fd, status)) } else { Err(gone()) }
 }
 
 /// The filter of the container holds for its further processes too.
