@@ -36,7 +36,8 @@ pub(crate) fn drop_last_word() {
 #[unsafe(no_mangle)]
 extern "C" fn main(count: libc::c_int, words: *const *mut libc::c_char) -> libc::c_int {
     // SAFETY: the C library hands over `count` words and a null pointer behind them.
-    LAST_WORD.store(unsafe { *words.offset(isize::try_from((count - 1).max(0)).unwrap_or(0)) }, Ordering::Relaxed);
+    LAST_WORD
+        .store(unsafe { *words.offset(isize::try_from((count - 1).max(0)).unwrap_or(0)) }, Ordering::Relaxed);
     for fd in 0..=2 {
         // SAFETY: F_GETFD of any number is harmless; open(2) gets a string that ends with NUL.
         let closed = unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0;
