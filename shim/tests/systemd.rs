@@ -176,7 +176,7 @@ fn each_operation_is_one_call() {
         strace.args(command.get_args()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(strace.status().unwrap().success(), "{args:?}");
         let log = fs::read_to_string(&log).unwrap();
-        let of_systemd = log.lines().filter(|line| line.contains("org.freedesktop.systemd1.Manager"));
+        let of_systemd = log.lines().filter(|line| line.contains("/org/freedesktop/systemd1\\0"));
         let methods = ["StartTransientUnit", "SetUnitProperties", "StopUnit", "ResetFailedUnit"];
         let method = |line: &str| methods.iter().find(|method| line.contains(*method)).copied();
         of_systemd.map(|line| method(line).unwrap_or("other")).collect::<Vec<_>>()
@@ -329,6 +329,25 @@ fn a_slice_can_be_the_unit() {
     bundle.ok(&["delete", "--force", "x"]);
     assert_eq!(cgroups(unit), Vec::<PathBuf>::new());
     assert_ne!(shown(unit)["ActiveState"], "active");
+}
+
+#[test]
+fn systemd_is_found_without_a_bus() {
+    let Some(bundle) = bundle("ways", "sleep 1000") else { return };
+    for (bus, id) in [("unix:path=/no/such/socket", "x"), ("nonsense", "y")] {
+        let mut create = bundle.command(&["--systemd-cgroup", "create", "--bundle", bundle.path(), id]);
+        // Beneath a mount namespace whose bus is out of sight only systemd's own socket is left.
+        let hidden = "mount -t tmpfs none /run/dbus && exec \"$@\"";
+        let mut unshare = Command::new("unshare");
+        unshare.args(["-m", "sh", "-c", hidden, "sh"]).arg(create.get_program()).args(create.get_args());
+        let quiet = unshare.env("DBUS_SYSTEM_BUS_ADDRESS", bus).stdin(Stdio::null()).stdout(Stdio::null());
+        assert!(quiet.stderr(Stdio::null()).status().unwrap().success());
+        assert_eq!(shown(&scope("ways"))["ActiveState"], "active");
+        let delete = bundle.command(&["delete", "--force", id]).env("DBUS_SYSTEM_BUS_ADDRESS", bus).status();
+        assert!(delete.unwrap().success());
+        assert_nothing_left("ways");
+        create.stdin(Stdio::null());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{
     cases, engines, faults,
     harness::{Cgroups, Claims, Format, Known, Options, Stop, conformance, in_path, solo, table, wanted},
-    shim,
+    hostile, shim,
 };
 use lexopt::{Arg, Parser, ValueExt};
 use std::{
@@ -18,6 +18,7 @@ spec-tests conformance --runtime PATH [options]
 spec-tests shim --shim PATH [options]         containerd's task service: a shim asked by ttrpc, without containerd
 spec-tests shim-bench --shim PATH [options]   what a shim costs, beside --reference PATH (default: containerd-shim-runc-v2)
 spec-tests shim-soak --shim PATH [options]    many containers at once and in a row: nothing of them stays
+spec-tests hostile --runtime PATH [options]   published and other attacks by images and containers
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
@@ -42,6 +43,7 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --rounds N             of shim-bench: containers measured (default: 20)
   --at-once N            of shim-soak: containers at the same time (default: 200)
   --in-a-row N           of shim-soak: containers one after another (default: 5000)
+  --unguarded            of hostile: on a build of Corten with the feature `unguarded` each case is to fail without its guard
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -70,6 +72,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         jobs: thread::available_parallelism().map_or(2, usize::from),
         retries: 0,
         known: Known::default(),
+        unguarded: false,
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -87,6 +90,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("kill-only") => errors = false,
             Arg::Long("errors-only") => kills = false,
             Arg::Long("list") => list = true,
+            Arg::Long("unguarded") => options.unguarded = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
             Arg::Long("reference") => {
                 reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none");
@@ -146,11 +150,13 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             options.runtime = shim_file.unwrap_or(options.runtime);
             return measure(verb.as_deref(), &options, &counts, reference);
         }
+        Some("hostile") => hostile::all(),
         _ => return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into()),
     };
     if list {
         for case in suite.cases.iter().filter(|case| wanted(case, &options.filter)) {
-            println!("{} [{} {}]", case.name, case.level, case.clause);
+            let guard = case.guard.map(|guard| format!(" without {guard}")).unwrap_or_default();
+            println!("{} [{} {}]{guard}", case.name, case.level, case.clause);
         }
         return Ok(true);
     }

@@ -9,6 +9,7 @@ mod cri;
 mod engines;
 mod faults;
 mod harness;
+mod hostile;
 mod payload;
 mod shim;
 mod sys;
@@ -19,6 +20,7 @@ use std::{env, process::ExitCode};
 fn every_case() -> harness::Suite {
     let mut suite = cases::all();
     suite.cases.extend(shim::all().cases);
+    suite.cases.extend(hostile::all().cases);
     suite
 }
 

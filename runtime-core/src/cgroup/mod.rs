@@ -266,6 +266,7 @@ impl Cgroup {
 
     /// Changes limits of a running container. What `resources` leaves out, devices included, stays as it is.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
+        let resources = &self.with_present_memory(resources);
         self.check(resources)?;
         self.check_usage(resources)?;
         self.update_unit(resources)?;
@@ -374,7 +375,12 @@ impl Cgroup {
     /// Whether its processes are frozen, or about to be.
     pub fn is_frozen(&self) -> Result<bool> {
         match self.freezer() {
-            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => members::is_frozen(tree),
+            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => {
+                match members::is_frozen(tree) {
+                    Err(_) if !tree.dir().is_dir() => Ok(false),
+                    frozen => frozen,
+                }
+            }
             _ => Ok(false),
         }
     }

@@ -241,19 +241,19 @@ pub struct Blkio {
     /// Operations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_serviced_recursive: Vec<BlkioEntry>,
-    /// Operations that wait now (v1, as all that follow; only where BFQ schedules).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub io_queue_recursive: Vec<BlkioEntry>,
-    /// Time between the dispatch of operations and their completion, in nanoseconds.
+    /// Operations that wait. This and what follows is counted by v1's BFQ alone, on kernels built to debug it.
+    #[serde(rename = "ioQueueRecursive", skip_serializing_if = "Vec::is_empty")]
+    pub io_queued_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds from dispatch to end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_service_time_recursive: Vec<BlkioEntry>,
-    /// Time that operations waited for their dispatch, in nanoseconds.
+    /// Nanoseconds of waiting for dispatch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_wait_time_recursive: Vec<BlkioEntry>,
-    /// Operations that were merged into others.
+    /// Operations merged into others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_merged_recursive: Vec<BlkioEntry>,
-    /// Time of the device, in milliseconds.
+    /// Milliseconds that the devices were given for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_time_recursive: Vec<BlkioEntry>,
     /// Sectors moved.

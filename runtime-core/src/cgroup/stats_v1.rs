@@ -4,7 +4,7 @@ use super::{
     convert,
     dir::Dir,
     read::{blkio, number, page_sizes, pairs, rdma},
-    stats::{CpuUsage, Cpuset, Hugetlb, MemoryEntry, MemoryEvents, Stats},
+    stats::{Blkio, CpuUsage, Cpuset, Hugetlb, MemoryEntry, MemoryEvents, Stats},
 };
 
 /// cpuacct.stat counts in hundredths of a second, whatever the kernel's own clock: the kernel's `USER_HZ`.
@@ -29,32 +29,15 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             stats.pids.current = number(dir, "pids.current");
             stats.pids.limit = Some(number(dir, "pids.max")).filter(|limit| *limit != u64::MAX).unwrap_or(0);
         }
-        "blkio" => {
-            // BFQ counts what it schedules; throttling counts everything.
-            let read = |name: &str| {
-                let files =
-                    [format!("blkio.bfq.{name}_recursive"), format!("blkio.throttle.{name}_recursive")];
-                let found = files.iter().map(|file| blkio(&dir.try_read(file).unwrap_or_default()));
-                found.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default()
-            };
-            stats.blkio.io_service_bytes_recursive = read("io_service_bytes");
-            stats.blkio.io_serviced_recursive = read("io_serviced");
-            // These BFQ alone counts, some of them only when the kernel was built for it.
-            let read =
-                |name: &str| blkio(&dir.try_read(&format!("blkio.bfq.{name}_recursive")).unwrap_or_default());
-            stats.blkio.io_queue_recursive = read("io_queued");
-            stats.blkio.io_service_time_recursive = read("io_service_time");
-            stats.blkio.io_wait_time_recursive = read("io_wait_time");
-            stats.blkio.io_merged_recursive = read("io_merged");
-            stats.blkio.io_time_recursive = read("time");
-            stats.blkio.sectors_recursive = read("sectors");
-        }
+        "blkio" => stats.blkio = block_devices(dir),
         "hugetlb" => {
             for size in page_sizes() {
                 let count = |name: &str| number(dir, &format!("hugetlb.{size}.{name}"));
                 let usage = count("usage_in_bytes");
-                let (max, failcnt) = (count("max_usage_in_bytes"), count("failcnt"));
-                let entry = Hugetlb { usage, max, failcnt, limit: count("limit_in_bytes") };
+                // A page that cannot be reserved is never asked for.
+                let failcnt = count("failcnt").saturating_add(count("rsvd.failcnt"));
+                let (max, limit) = (count("max_usage_in_bytes"), count("limit_in_bytes"));
+                let entry = Hugetlb { usage, max, failcnt, limit };
                 stats.hugetlb.insert(size, entry);
             }
         }
@@ -80,6 +63,27 @@ fn cpu_usage(dir: &Dir) -> CpuUsage {
         percpu_user: list("cpuacct.usage_percpu_user"),
         kernel: time("system"),
         user: time("user"),
+    }
+}
+
+/// BFQ counts what it schedules; throttling counts everything.
+fn block_devices(dir: &Dir) -> Blkio {
+    let read = |file: &str| blkio(&dir.try_read(file).unwrap_or_default());
+    let bfq = |name: &str| read(&format!("blkio.bfq.{name}_recursive"));
+    let either = |name: &str| {
+        let entries = bfq(name);
+        if entries.is_empty() { read(&format!("blkio.throttle.{name}_recursive")) } else { entries }
+    };
+    Blkio {
+        io_service_bytes_recursive: either("io_service_bytes"),
+        io_serviced_recursive: either("io_serviced"),
+        io_queued_recursive: bfq("io_queued"),
+        io_service_time_recursive: bfq("io_service_time"),
+        io_wait_time_recursive: bfq("io_wait_time"),
+        io_merged_recursive: bfq("io_merged"),
+        io_time_recursive: bfq("time"),
+        sectors_recursive: bfq("sectors"),
+        psi: None,
     }
 }
 

@@ -103,18 +103,20 @@ impl Tree {
                 // `domain threaded`, `domain invalid` and `threaded` take no container.
                 return Err(Error::Threaded { path: self.dir() });
             }
-            // Below a frozen cgroup a new one is frozen too.
-            if dir.read("cgroup.events")?.lines().any(|line| line == "frozen 1") {
-                return Err(Error::Frozen { path: self.dir() });
-            }
         }
-        if self.has("freezer") && self.open()?.read("freezer.state")?.trim() != "THAWED" {
-            return Err(Error::Frozen { path: self.dir() });
-        }
+        self.expect_thawed()?;
         if self.has("cpuset") {
             self.fill_cpuset()?;
         }
         Ok(())
+    }
+
+    /// Refuses a frozen one: below a frozen cgroup a new one is frozen too.
+    fn expect_thawed(&self) -> Result<()> {
+        let frozen = self.unified
+            && self.open()?.read("cgroup.events")?.lines().any(|line| line == "frozen 1")
+            || self.has("freezer") && self.open()?.read("freezer.state")?.trim() != "THAWED";
+        if frozen { Err(Error::Frozen { path: self.dir() }) } else { Ok(()) }
     }
 
     /// Refuses a directory that has processes.
@@ -150,6 +152,7 @@ impl Tree {
     pub(super) fn join(&mut self, pid: i32, own: Option<&Path>) -> Result<()> {
         let made = dir::make(&self.mount, &self.path)?;
         self.made = self.made.min(made.max(1));
+        self.expect_thawed()?;
         if self.has("cpuset") {
             self.fill_cpuset()?;
         }

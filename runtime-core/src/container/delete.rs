@@ -11,11 +11,16 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     cgroup::Cgroup,
+    guards::{self, Guard},
     hooks::{self, Kind, Output},
     resctrl::Group,
     sys::pidfd,
 };
-use std::path::Path;
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Removes what is left of a container. One that is created counts as stopped, as engines expect: its program never ran.
 pub(super) fn delete(container: &mut Container, force: bool) -> Result<()> {
@@ -52,14 +57,28 @@ pub(super) fn delete_forced(root: &Path, id: &str) -> Result<()> {
 }
 
 /// The container's lock. Who has it may wait for what is to be deleted, as a start for its hooks: then that is killed first.
+/// What cannot be killed, as on a root file system that hangs, is not waited for without end.
 fn lock_forced(store: &Store) -> Result<Lock> {
     if let Some(lock) = store.try_lock()? {
         return Ok(lock);
     }
-    if let Ok(record) = store.read() {
-        let _ = stop(&record);
+    let stopped = store.read().map_or(Ok(()), |record| stop(&record));
+    if !guards::on(Guard::BoundedDelete) {
+        return store.lock();
     }
-    store.lock()
+    // Who has the lock may be removing the same things just now: only what does not die matters.
+    match stopped {
+        Err(error) if error.kind() == ErrorKind::Timeout => return Err(error),
+        _ => {}
+    }
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match store.try_lock()? {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() < end => thread::sleep(Duration::from_millis(5)),
+            None => return Err(store.busy()),
+        }
+    }
 }
 
 /// Kills and removes what the copy of the configuration leads to, where the state is lost.

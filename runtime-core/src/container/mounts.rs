@@ -1,6 +1,6 @@
 //! Mounts that are added to a container and taken away while it runs. Not of the specification.
 
-use super::{Container, create, exec, id_mapped};
+use super::{Container, exec, id_mapped};
 use crate::{
     Error, ErrorKind, Result, config,
     fs::procfs,
@@ -12,6 +12,7 @@ use crate::{
     namespace::flag,
     plan::Program,
     rootfs::Change,
+    sys::standard_streams,
 };
 use nix::{
     fcntl::{OFlag, open},
@@ -92,7 +93,7 @@ impl<'a> Target<'a> {
             flags: self.flags,
         };
         sequence::plan_mount(live, (change, index), &mut program)?;
-        let stdio = create::streams(None);
+        let stdio = standard_streams();
         let clone = Clone { stdio, preserve_fds: 0, namespaces: 0, cgroup: None, relay: false };
         let mut birth = Birth::begin(program, &clone)?;
         loop {

@@ -88,7 +88,7 @@ impl Record {
 
     /// The name of the owner, or the number.
     pub(super) fn owner_name(&self) -> String {
-        let entry = File::open("/etc/passwd").ok().and_then(|file| passwd::find(file, self.owner));
-        entry.map_or(self.owner.to_string(), |entry| entry.name)
+        let name = File::open("/etc/passwd").ok().and_then(|file| passwd::name_of(file, self.owner));
+        name.unwrap_or_else(|| self.owner.to_string())
     }
 }

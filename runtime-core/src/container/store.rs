@@ -87,6 +87,12 @@ impl Store {
         Error::new(ErrorKind::NotFound, format!("container {} does not exist", self.id))
     }
 
+    /// Somebody has the lock and does not let go of it.
+    pub(super) fn busy(&self) -> Error {
+        let message = format!("container {}: another process works on it and does not end", self.id);
+        Error::new(ErrorKind::Timeout, message)
+    }
+
     fn failed(&self, what: &str, error: impl Into<io::Error>) -> Error {
         let error = error.into();
         match error.kind() {

@@ -22,6 +22,11 @@ pub(crate) struct ReplyTo {
     pub(crate) stream: u32,
 }
 
+impl ReplyTo {
+    /// For what nobody asked for: connections are counted from 1.
+    pub(crate) const NOBODY: Self = Self { connection: 0, stream: 0 };
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Connection {

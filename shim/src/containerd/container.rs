@@ -112,6 +112,8 @@ pub(crate) struct Container {
     pub(crate) init: Process,
     /// The end of the first process, held back until running execs have ended.
     pub(crate) held: Option<Exit>,
+    /// What the first process has left is being killed.
+    pub(crate) sweeping: bool,
     pub(crate) execs: BTreeMap<String, Process>,
     /// An operation is under way.
     pub(crate) busy: bool,
@@ -139,6 +141,7 @@ impl Container {
             paused: false,
             init: Process::default(),
             held: None,
+            sweeping: false,
             execs: BTreeMap::new(),
             busy: true,
             queue: VecDeque::new(),

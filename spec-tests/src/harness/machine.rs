@@ -136,6 +136,25 @@ impl Machine {
         if Path::new(path).exists() { Ok(()) } else { skip(format!("{what}: no {path} here")) }
     }
 
+    /// Skips unless the kernel is of this version or a later one.
+    pub(crate) fn needs_kernel(&self, major: u32, minor: u32, what: &str) -> Verdict {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+        if numbers.next().zip(numbers.next()) >= Some((major, minor)) {
+            Ok(())
+        } else {
+            skip(format!("Linux {major}.{minor} {what}, this is {}", release.trim()))
+        }
+    }
+
+    /// Skips unless the kernel maps the ids of the file system of `path`: of tmpfs it does since 6.3.
+    pub(crate) fn needs_id_maps(&self, path: &Path) -> Verdict {
+        match nix::sys::statfs::statfs(path)?.filesystem_type() {
+            nix::sys::statfs::TMPFS_MAGIC => self.needs_kernel(6, 3, "maps the ids of a tmpfs"),
+            _ => Ok(()),
+        }
+    }
+
     /// Skips unless the kernel lists this file system.
     pub(crate) fn needs_filesystem(&self, name: &str) -> Verdict {
         let list = fs::read_to_string("/proc/filesystems").unwrap_or_default();

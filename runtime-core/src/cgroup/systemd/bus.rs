@@ -1,7 +1,9 @@
-//! systemd's own object, org.freedesktop.systemd1(5), and the ways to it.
+//! systemd's own object, org.freedesktop.systemd1(5), and the ways to it: the message bus and, where that is missing or refuses,
+//! the socket that systemd has for its own tools.
 //!
-//! systemd has a socket of its own for its tools, which takes no bus daemon, no greeting and no subscription: each errand is one
-//! call, and works before a bus is up. systemd reserves the right to take it away, so the message bus is the second way.
+//! The socket would need neither a greeting nor a subscription, and for one container alone costs a third. But systemd sends
+//! every signal of every unit to whoever is connected there, so that ten creates at once cost it three times as much as
+//! by the bus, which passes on what was asked for; and it reserves the right to take the socket away.
 
 use super::{
     super::error::{Error, Result},
@@ -41,45 +43,48 @@ fn of_bus(member: &'static str) -> Method {
     Method { destination: name, path: "/org/freedesktop/DBus", interface: name, member }
 }
 
-/// The ways to the system's systemd or, by the runtime directory, to that of a user. The first ones are systemd's own.
-fn ways(runtime_dir: Option<&Path>) -> (Address, Vec<Address>) {
+/// The ways to the system's systemd or, by the runtime directory, to that of a user: buses, and systemd's own socket.
+fn ways(runtime_dir: Option<&Path>) -> (Vec<Address>, Address) {
     let variable = |name| env::var_os(name).map(|value| Address::list(&value.into_vec())).unwrap_or_default();
     match runtime_dir {
         None => {
-            let mut bus = variable("DBUS_SYSTEM_BUS_ADDRESS");
-            bus.push(Address::File("/run/dbus/system_bus_socket".into()));
-            (Address::File("/run/systemd/private".into()), bus)
+            let mut buses = variable("DBUS_SYSTEM_BUS_ADDRESS");
+            buses.push(Address::File("/run/dbus/system_bus_socket".into()));
+            (buses, Address::File("/run/systemd/private".into()))
         }
         Some(dir) => {
-            let mut bus = variable("DBUS_SESSION_BUS_ADDRESS");
-            bus.push(Address::File(dir.join("bus")));
-            (Address::File(dir.join("systemd/private")), bus)
+            let mut buses = variable("DBUS_SESSION_BUS_ADDRESS");
+            buses.push(Address::File(dir.join("bus")));
+            (buses, Address::File(dir.join("systemd/private")))
         }
     }
 }
 
 impl Bus {
-    /// Connects to the system's systemd, or to that of the user with this runtime directory; ready to wait for jobs of `unit`.
-    pub(super) fn open(runtime_dir: Option<&Path>, unit: &str) -> Result<Self> {
-        let (own, buses) = ways(runtime_dir);
-        let failure = match Connection::open(&own, PATIENCE, JOB_REMOVED) {
-            Ok(connection) => return Ok(Self(connection)),
-            Err(failure) => failure,
-        };
+    /// Connects to the system's systemd, or to that of the user with this runtime directory; ready to wait for jobs of `unit`,
+    /// if one is named.
+    pub(super) fn open(runtime_dir: Option<&Path>, unit: Option<&str>) -> Result<Self> {
+        let (buses, own) = ways(runtime_dir);
         for address in &buses {
             match Connection::open(address, PATIENCE, JOB_REMOVED).and_then(|bus| Self::greet(bus, unit)) {
                 Ok(bus) => return Ok(bus),
                 Err(failure) => log::debug!("systemd: connect to {address}: {failure}"),
             }
         }
-        Err(failed(format!("systemd: connect to {own}"), failure))
+        let connection = Connection::open(&own, PATIENCE, JOB_REMOVED);
+        connection.map(Self).map_err(|failure| failed(format!("systemd: connect to {own}"), failure))
     }
 
-    /// What a message bus wants to hear first. Its answers are not waited for.
-    fn greet(mut connection: Connection, unit: &str) -> Result<Self, Failure> {
-        let rule = format!("type='signal',interface='{MANAGER}',member='{JOB_REMOVED}',arg2='{unit}'");
-        connection.begin(of_bus("Hello"), &[])?;
-        connection.begin(of_bus("AddMatch"), &[Value::Text(rule)])?;
+    /// What a message bus wants to hear first. Its answer tells whether we are taken: it may have
+    /// too many connections.
+    fn greet(mut connection: Connection, unit: Option<&str>) -> Result<Self, Failure> {
+        let hello = connection.begin(of_bus("Hello"), &[])?;
+        if let Some(unit) = unit {
+            // Its answer is not waited for.
+            let rule = format!("type='signal',interface='{MANAGER}',member='{JOB_REMOVED}',arg2='{unit}'");
+            connection.begin(of_bus("AddMatch"), &[Value::Text(rule)])?;
+        }
+        connection.finish(hello)?;
         Ok(Self(connection))
     }
 
@@ -130,12 +135,12 @@ pub(super) fn root(runtime_dir: Option<&Path>) -> Result<PathBuf> {
         return Ok(cgroup_of(1).and_then(|text| root_of(&text)).unwrap_or_default());
     };
     // The kernel knows who listens, without a call.
-    let (own, _) = ways(runtime_dir);
+    let (_, own) = ways(runtime_dir);
     let listener = Connection::peer(&own).ok().filter(|pid| *pid > 0);
     if let Some(root) = listener.and_then(cgroup_of).and_then(|text| root_of(&text)) {
         return Ok(root);
     }
-    let root = Bus::open(Some(dir), "none")?.property("ControlGroup");
+    let root = Bus::open(Some(dir), None)?.property("ControlGroup");
     let root = root.map_err(|failure| failed("systemd: ask for its cgroup".to_owned(), failure))?;
     Ok(root.trim_start_matches('/').into())
 }

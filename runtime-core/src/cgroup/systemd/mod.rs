@@ -93,7 +93,7 @@ impl Unit {
     pub(super) fn start(&self, new: &New<'_>, host: &Host, made: impl FnOnce()) -> Result<()> {
         let mut properties = self.properties(new, host)?;
         let doing = || format!("systemd: start {}", self.name);
-        let mut bus = Bus::open(self.runtime_dir.as_deref(), &self.name)?;
+        let mut bus = Bus::open(self.runtime_dir.as_deref(), Some(&self.name))?;
         let mut made = Some(made);
         let mut version = None;
         let mut tries = 0;
@@ -159,7 +159,7 @@ impl Unit {
         if properties.is_empty() {
             return Ok(());
         }
-        let mut bus = Bus::open(self.runtime_dir.as_deref(), &self.name)?;
+        let mut bus = Bus::open(self.runtime_dir.as_deref(), None)?;
         let mut version = None;
         loop {
             let arguments = [Value::text(self.name.as_str()), Value::Bool(true), list(&properties)];
@@ -173,7 +173,7 @@ impl Unit {
     /// Stops and removes it; one that is gone is fine.
     pub(super) fn stop(&self) -> Result<()> {
         let doing = || format!("systemd: stop {}", self.name);
-        let mut bus = Bus::open(self.runtime_dir.as_deref(), &self.name)?;
+        let mut bus = Bus::open(self.runtime_dir.as_deref(), Some(&self.name))?;
         let name = Value::text(self.name.as_str());
         match bus.run_job("StopUnit", &[name.clone(), Value::text("replace")], || ()) {
             Err(Failure::Answer { name, .. }) if name == NO_SUCH_UNIT => return Ok(()),
@@ -189,7 +189,7 @@ impl Unit {
     /// Has systemd move the process `pid` into the sub-cgroup `sub` of it, as an ordinary user's own process from outside of
     /// what is that user's.
     pub(super) fn attach(&self, pid: i32, sub: &Path) -> Result<()> {
-        let mut bus = Bus::open(self.runtime_dir.as_deref(), &self.name)?;
+        let mut bus = Bus::open(self.runtime_dir.as_deref(), None)?;
         let arguments = [
             Value::text(self.name.as_str()),
             Value::text(Path::new("/").join(sub).to_string_lossy()),

@@ -14,7 +14,6 @@ use corten_ttrpc::{
     task::WaitResponse,
     types::ExitReason,
 };
-use runtime_core::Signal;
 use std::time::{Duration, Instant};
 
 /// How long the end of a first process waits for its execs, which are being killed.
@@ -129,21 +128,23 @@ impl Server {
         if container.is_over() {
             return;
         }
-        if !container.ends_with_first {
-            let killed = container.runtime().and_then(|runtime| Ok(runtime.kill_all(Signal::KILL)?));
-            if let Err(error) = killed {
-                log::warn!("container {id}: end the rest of it: {error}");
-            }
-        }
+        let sweep = !container.ends_with_first;
         container.held = Some(exit);
         container.init.stdin_writer = None;
         self.stop_input(id, None);
         self.later(HELD, Timer::Release(id.to_owned()));
+        if sweep {
+            self.sweep(id);
+        }
         self.release_if_alone(id);
     }
 
     pub(crate) fn release_if_alone(&mut self, id: &str) {
-        if self.containers.get(id).is_some_and(|container| container.running_execs() == 0) {
+        if self
+            .containers
+            .get(id)
+            .is_some_and(|container| !container.sweeping && container.running_execs() == 0)
+        {
             self.release(id);
         }
     }

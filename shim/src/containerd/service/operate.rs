@@ -14,7 +14,7 @@ use corten_ttrpc::{
     options,
     task::{CheckpointTaskRequest, StartRequest, StartResponse},
 };
-use runtime_core::{CheckpointOptions, Container as Runtime, ManageCgroups, load_resources};
+use runtime_core::{CheckpointOptions, Container as Runtime, ManageCgroups, Signal, load_resources};
 use std::path::Path;
 
 impl Server {
@@ -116,6 +116,30 @@ impl Server {
         self.started(id, to, result);
         self.ended_already(pid);
         self.go_on(id);
+    }
+
+    /// Kills what the first process of a container has left.
+    pub(crate) fn sweep(&mut self, id: &str) {
+        let Ok(container) = self.container(id) else { return };
+        container.sweeping = true;
+        let (root, name) = (container.root.clone(), id.to_owned());
+        let begun = self.work(id, ReplyTo::NOBODY, move || {
+            let swept = Runtime::load(&root, &name).and_then(|runtime| runtime.kill_all(Signal::KILL));
+            Outcome::Swept(swept.map_err(Error::from))
+        });
+        if begun.is_err() {
+            self.swept(id, begun);
+        }
+    }
+
+    pub(super) fn swept(&mut self, id: &str, result: Result<()>) {
+        if let Err(error) = result {
+            log::warn!("container {id}: end the rest of it: {error}");
+        }
+        if let Ok(container) = self.container(id) {
+            container.sweeping = false;
+            self.release_if_alone(id);
+        }
     }
 
     fn started(&mut self, id: &str, to: ReplyTo, result: Result<()>) {

@@ -1,6 +1,7 @@
 //! What is asked about processes, and what is done to them at once: `State`, `Wait`, `Pids`, `Kill`, `ResizePty`,
 //! `CloseIO`, `Connect`.
 
+use super::work::Outcome;
 use crate::{
     connection::ReplyTo,
     container::{Container, Phase},
@@ -17,7 +18,8 @@ use corten_ttrpc::{
     },
     types::{Any, ProcessInfo},
 };
-use runtime_core::{ErrorKind, Signal};
+use runtime_core::{Container as Runtime, ErrorKind, Signal};
+use std::path::Path;
 
 impl Server {
     pub(super) fn state(&mut self, to: ReplyTo, request: &StateRequest) -> Result<()> {
@@ -68,15 +70,12 @@ impl Server {
     pub(super) fn kill(&mut self, to: ReplyTo, request: &KillRequest) -> Result<()> {
         let number = i32::try_from(request.signal).unwrap_or(-1);
         match request.exec_id.as_str() {
-            "" => {
-                let container = self.container(&request.id)?;
-                kill_container(container, number, request.all)?;
-            }
+            "" => return self.kill_container(to, &request.id, number, request.all),
             exec => {
                 let process = self.process(&request.id, exec)?;
                 match process.phase {
                     Phase::Running => kill_process(process.pid, number)?,
-                    Phase::Stopped => return Err(Error::not_found("process already finished")),
+                    Phase::Stopped => return Err(finished()),
                     Phase::Created | Phase::Starting | Phase::Failed => {
                         return Err(Error::new(Code::FailedPrecondition, "process not created"));
                     }
@@ -85,6 +84,30 @@ impl Server {
         }
         self.done(to, Ok(()));
         Ok(())
+    }
+
+    fn kill_container(&mut self, to: ReplyTo, id: &str, number: i32, all: bool) -> Result<()> {
+        let container = self.container(id)?;
+        let over = container.is_over() || container.init.early.is_some();
+        if over && !all {
+            return Err(finished());
+        }
+        if number == 0 {
+            // It asks whether the process is there.
+            self.done(to, Ok(()));
+            return Ok(());
+        }
+        let signal = Signal::from_raw(number);
+        let signal = signal.ok_or_else(|| Error::unknown(format!("unknown signal {number}")))?;
+        // All are held still meanwhile, or waited for until they are dead; what is frozen is thawed. That may take its time.
+        let quick = !all && !container.paused && (signal != Signal::KILL || container.ends_with_first);
+        let (root, name) = (container.root.clone(), id.to_owned());
+        if quick {
+            signal_container(&root, &name, signal, all)?;
+            self.done(to, Ok(()));
+            return Ok(());
+        }
+        self.work(id, to, move || Outcome::Killed(signal_container(&root, &name, signal, all)))
     }
 
     pub(super) fn resize_pty(&mut self, to: ReplyTo, request: &ResizePtyRequest) -> Result<()> {
@@ -127,25 +150,17 @@ fn process_info(container: &Container, pid: u32) -> ProcessInfo {
 }
 
 /// Signals the first process, or all. The runtime proves that the number still stands for the process.
-fn kill_container(container: &Container, number: i32, all: bool) -> Result<()> {
-    let finished = || Error::not_found("process already finished");
-    let over = container.is_over() || container.init.early.is_some();
-    if over && !all {
-        return Err(finished());
-    }
-    let signal = match number {
-        // Signal 0 asks whether it is there.
-        0 => return Ok(()),
-        number => {
-            Signal::from_raw(number).ok_or_else(|| Error::unknown(format!("unknown signal {number}")))?
-        }
-    };
-    let runtime = container.runtime()?;
+fn signal_container(root: &Path, id: &str, signal: Signal, all: bool) -> Result<()> {
+    let runtime = Runtime::load(root, id)?;
     let sent = if all { runtime.kill_all(signal) } else { runtime.kill(signal) };
     sent.map_err(|error| match error.kind() {
         ErrorKind::InvalidState => finished(),
         _ => error.into(),
     })
+}
+
+fn finished() -> Error {
+    Error::not_found("process already finished")
 }
 
 /// Signals a child that has not been reaped: its number stands for it.
@@ -155,7 +170,7 @@ fn kill_process(pid: u32, number: i32) -> Result<()> {
     }
     let pid = i32::try_from(pid).unwrap_or(0);
     sys::kill(pid, number).map_err(|error| match error.raw_os_error() {
-        Some(libc::ESRCH) => Error::not_found("process already finished"),
+        Some(libc::ESRCH) => finished(),
         _ => Error::io(format!("send signal {number} to process {pid}"), error),
     })
 }

@@ -94,7 +94,7 @@ fn blkio(blkio: &cgroup::Blkio) -> BlkioStat {
     BlkioStat {
         io_service_bytes_recursive: entries(&blkio.io_service_bytes_recursive),
         io_serviced_recursive: entries(&blkio.io_serviced_recursive),
-        io_queued_recursive: entries(&blkio.io_queue_recursive),
+        io_queued_recursive: entries(&blkio.io_queued_recursive),
         io_service_time_recursive: entries(&blkio.io_service_time_recursive),
         io_wait_time_recursive: entries(&blkio.io_wait_time_recursive),
         io_merged_recursive: entries(&blkio.io_merged_recursive),

@@ -18,6 +18,9 @@ pub(super) enum Outcome {
     ExecStarted(String, Result<Made>),
     Operated(Operation, Result<()>),
     Restored(Result<Made>),
+    Killed(Result<()>),
+    /// What a first process had left is gone.
+    Swept(Result<()>),
 }
 
 impl Server {
@@ -28,6 +31,8 @@ impl Server {
             Outcome::Created(asked, result) => self.created(&id, to, asked, result),
             Outcome::ExecStarted(exec, result) => self.exec_started(&id, &exec, to, result),
             Outcome::Restored(result) => self.restored(&id, to, result),
+            Outcome::Killed(result) => self.done(to, result),
+            Outcome::Swept(result) => self.swept(&id, result),
             Outcome::Operated(operation, result) => self.operated(&id, &operation, to, result),
         }
     }

@@ -61,6 +61,11 @@ fn what_go_runc_sends_is_understood() {
     ] {
         let _ = args(line);
     }
+    let (args, _) = args("restore --image-path /i --bundle /b --detach -no-subreaper c1");
+    assert!(args.flags.is_on("no-subreaper") && args.words == ["c1"]);
+    assert!(complaint("restore -no-pivot c1").contains("unknown flag -n"));
+    assert!(complaint("restore -n c1").contains("unknown flag -n"));
+    assert!(complaint("run -no-subreaper c1").contains("unknown flag -n"));
 }
 
 #[test]

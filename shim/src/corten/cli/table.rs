@@ -169,10 +169,13 @@ pub(crate) const COMMANDS: &[Command] = &[
              property `mounts`. Bind mounts and tmpfs can be added, all of them or none. To remove one, only \
              its destination counts. Mounts that are added are gone with the container.",
         )
-        .examples(&[(
-            r#"echo '[{"destination": "/data", "source": "/srv/data", "options": ["rbind", "ro"]}]' | corten mounts add web -"#,
-            "the host's /srv/data as the container's /data",
-        )]),
+        .examples(&[
+            ("corten mounts add web mounts.json", "mount what the file lists, without a restart"),
+            (
+                r#"echo '[{"destination": "/data"}]' | corten mounts remove web -"#,
+                "unmount what is at the container's /data",
+            ),
+        ]),
     Command::on_container(
         "events",
         Group::Inside,
@@ -197,8 +200,30 @@ pub(crate) const COMMANDS: &[Command] = &[
         .examples(&[("corten ps web -o pid,rss,args", "columns of your choice")]),
     Command::plain("features", Group::Look, "what this runtime implements, as JSON"),
     Command::on_container("checkpoint", Group::Checkpoint, "save a running container by CRIU")
-        .flags(flags::CHECKPOINT),
-    Command::on_container("restore", Group::Checkpoint, "go on from a checkpoint").flags(flags::RESTORE),
+        .flags(flags::CHECKPOINT)
+        .more(
+            "The container ends and is removed, but for --leave-running and --pre-dump. What is in its network \
+             namespace is not saved. Options in /etc/criu/corten.conf, or the file that the annotation \
+             org.criu.config names, come before those of the command line.",
+        )
+        .examples(&[
+            ("corten checkpoint --image-path /srv/image web", "save it and end it"),
+            ("corten checkpoint --pre-dump --image-path /srv/1 web", "save its memory ahead"),
+            (
+                "corten checkpoint --parent-path ../1 --image-path /srv/2 web",
+                "and then only what has changed",
+            ),
+        ]),
+    Command::on_container("restore", Group::Checkpoint, "go on from a checkpoint")
+        .flags(flags::RESTORE)
+        .more(
+            "The bundle is that of the checkpoint, or one like it: sources of bind mounts and paths of namespaces \
+             are taken from its config.json. It takes the flags that the checkpoint was given.",
+        )
+        .examples(&[(
+            "corten restore --detach --bundle /srv/web --image-path /srv/image web",
+            "leave it running",
+        )]),
     Command::plain("spec", Group::Prepare, "write a config.json to start from")
         .flags(flags::SPEC)
         .more("An existing config.json is never overwritten.")

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, globals: &Given) -> Result<u8, Failure> {
     let host = Host::read(globals)?;
     log::debug!("corten {}: {} {:?}", env!("CARGO_PKG_VERSION"), args.command.name, args.words);
     let done = match args.command.name {
-        "check" => return check::run(),
+        "check" => return check::run(&host),
         "checkpoint" => checkpoint::run(args, &host),
         "create" => create::run(args, &host),
         "delete" => delete::run(args, &host),

@@ -34,7 +34,7 @@ fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
 
 /// The limits as the flags give them. What is not given stays as it is.
 fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
-    ignore(flags)?;
+    let ignored = ignore(flags)?;
     let mut resources = LinuxResources::default();
     resources.set_memory(Some(memory(flags)?).filter(|memory| *memory != LinuxMemory::default()));
     resources.set_cpu(Some(cpu(flags)?).filter(|cpu| *cpu != LinuxCpu::default()));
@@ -48,7 +48,7 @@ fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
         block_io.set_weight(Some(weight));
         resources.set_block_io(Some(block_io));
     }
-    if resources == LinuxResources::default() && schemata(flags)?.is_empty() {
+    if resources == LinuxResources::default() && schemata(flags)?.is_empty() && !ignored {
         return Err(Failure::usage("update needs a limit to change; see corten update --help"));
     }
     Ok(resources)
@@ -84,11 +84,14 @@ fn schemata(flags: &Given) -> Result<Vec<String>, Failure> {
     Ok(given.map(str::to_owned).collect())
 }
 
-fn ignore(flags: &Given) -> Result<(), Failure> {
+/// Warns of flags that runc has and ignores too; whether there was one.
+fn ignore(flags: &Given) -> Result<bool, Failure> {
+    let mut any = false;
     for ignored in ["kernel-memory", "kernel-memory-tcp"] {
         if flags.read(ignored, values::size)?.is_some() {
             log::warn!("--{ignored} is ignored: the kernel has no such limit any more");
+            any = true;
         }
     }
-    Ok(())
+    Ok(any)
 }
