@@ -39,6 +39,9 @@ fn main() {
         .args(["-A", "dead_code", "-o"])
         .arg(&out)
         .arg("src/program.rs");
+    if env::var_os("CARGO_FEATURE_UNGUARDED").is_some() {
+        command.args(["--cfg", "feature=\"unguarded\""]);
+    }
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
         let mut arg = std::ffi::OsString::from("linker=");
         arg.push(linker);

@@ -25,6 +25,10 @@ mod criu;
 mod error;
 mod features;
 mod fs;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod guards;
 mod hooks;
 mod init;
 mod job;
@@ -46,6 +50,8 @@ pub use container::{
 pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
+#[cfg(feature = "unguarded")]
+pub use guards::switch_off_by_environment;
 pub use init::user_namespace;
 pub use job::Job;
 pub use oci_spec;

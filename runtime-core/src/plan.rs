@@ -26,10 +26,22 @@ impl Place {
             Self::Item(list, index) => {
                 let name = format!("{list}[{index}]");
                 let mount = (list == "mounts").then(|| spec?.mounts().as_ref()?.get(index)).flatten();
-                mount.map_or(name.clone(), |mount| format!("{name} ({})", mount.destination().display()))
+                mount.map_or(name.clone(), |mount| format!("{name} ({})", shown(mount.destination())))
             }
         }
     }
+}
+
+/// A path as part of one line that is not too long: it may be whatever an image or a user wants.
+pub(crate) fn shown(path: &Path) -> String {
+    const MOST: usize = 256;
+    let text = path.to_string_lossy();
+    let mut shown: String =
+        text.chars().take(MOST).map(|letter| if letter.is_control() { '?' } else { letter }).collect();
+    if text.chars().nth(MOST).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// A plan: steps, their places, and the descriptors that are handed over to the init program.

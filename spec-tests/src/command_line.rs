@@ -3,7 +3,7 @@
 use crate::{
     cases, engines, faults,
     harness::{Cgroups, Claims, Format, Known, Options, Stop, conformance, in_path, solo, table, wanted},
-    shim,
+    hostile, shim, soak,
 };
 use lexopt::{Arg, Parser, ValueExt};
 use std::{
@@ -18,8 +18,10 @@ spec-tests conformance --runtime PATH [options]
 spec-tests shim --shim PATH [options]         containerd's task service: a shim asked by ttrpc, without containerd
 spec-tests shim-bench --shim PATH [options]   what a shim costs, beside --reference PATH (default: containerd-shim-runc-v2)
 spec-tests shim-soak --shim PATH [options]    many containers at once and in a row: nothing of them stays
+spec-tests hostile --runtime PATH [options]   published and other attacks by images and containers
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
+spec-tests soak --runtime PATH [options]      many lives at once with random operations
 spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and runtimes from reports in JSON
 
   --runtime PATH         the runtime to try: any binary with runc's command line
@@ -42,6 +44,11 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --rounds N             of shim-bench: containers measured (default: 20)
   --at-once N            of shim-soak: containers at the same time (default: 200)
   --in-a-row N           of shim-soak: containers one after another (default: 5000)
+  --unguarded            of hostile: on a build of Corten with the feature `unguarded` each case is to fail without its guard
+  --count N              of soak: so many lives (default: 1000)
+  --parallel N           of soak: so many at a time (default: 4)
+  --alive N              of soak: so many containers live beside them (default: 0)
+  --seed N               of soak: what decides the first life (default: 1); with --count 1 a life that failed is repeated
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -59,6 +66,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut compare = false;
     let mut limit = Duration::from_secs(345);
     let (mut sample, mut errors, mut kills) = (None, true, true);
+    let (mut count, mut parallel, mut alive, mut seed) = (1000, 4, 0, 1);
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
@@ -70,6 +78,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         jobs: thread::available_parallelism().map_or(2, usize::from),
         retries: 0,
         known: Known::default(),
+        unguarded: false,
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -83,10 +92,15 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("shim") => shim_file = Some(parser.value()?.into()),
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
+            Arg::Long("count") => count = parser.value()?.parse()?,
+            Arg::Long("parallel") => parallel = parser.value()?.parse()?,
+            Arg::Long("alive") => alive = parser.value()?.parse()?,
+            Arg::Long("seed") => seed = parser.value()?.parse()?,
             Arg::Long("sample") => sample = Some(parser.value()?.parse()?),
             Arg::Long("kill-only") => errors = false,
             Arg::Long("errors-only") => kills = false,
             Arg::Long("list") => list = true,
+            Arg::Long("unguarded") => options.unguarded = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
             Arg::Long("reference") => {
                 reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none");
@@ -129,6 +143,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         };
         return tell_engines(&options, list);
     }
+    if verb.as_deref() == Some("soak") {
+        let Options { runtime, cgroups, .. } = options;
+        return Ok(soak::soak(&soak::Options { runtime, cgroups, count, parallel, alive, seed })?);
+    }
     if verb.as_deref() == Some("faults") {
         let Options { runtime, filter, cgroups, jobs, output, .. } = options;
         let options = faults::Options { runtime, cgroups, filter, sample, errors, kills, jobs, output };
@@ -146,11 +164,13 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             options.runtime = shim_file.unwrap_or(options.runtime);
             return measure(verb.as_deref(), &options, &counts, reference);
         }
+        Some("hostile") => hostile::all(),
         _ => return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into()),
     };
     if list {
         for case in suite.cases.iter().filter(|case| wanted(case, &options.filter)) {
-            println!("{} [{} {}]", case.name, case.level, case.clause);
+            let guard = case.guard.map(|guard| format!(" without {guard}")).unwrap_or_default();
+            println!("{} [{} {}]{guard}", case.name, case.level, case.clause);
         }
         return Ok(true);
     }

@@ -9,8 +9,10 @@ mod cri;
 mod engines;
 mod faults;
 mod harness;
+mod hostile;
 mod payload;
 mod shim;
+mod soak;
 mod sys;
 
 use std::{env, process::ExitCode};
@@ -19,6 +21,7 @@ use std::{env, process::ExitCode};
 fn every_case() -> harness::Suite {
     let mut suite = cases::all();
     suite.cases.extend(shim::all().cases);
+    suite.cases.extend(hostile::all().cases);
     suite
 }
 
@@ -43,6 +46,13 @@ fn main() -> ExitCode {
             }
         },
         Some((verb, [order])) if verb == "faults-worker" => match faults::worker(order) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some((verb, [order])) if verb == "soak-worker" => match soak::worker(order) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

@@ -10,6 +10,7 @@
 
 pub mod arch;
 pub mod child;
+pub mod guards;
 pub mod message;
 pub mod step;
 pub mod wire;

@@ -4,6 +4,7 @@
 
 mod arch;
 mod child;
+mod guards;
 mod memory;
 mod message;
 mod step;

@@ -386,6 +386,11 @@ steps! {
         /// if the first was refused.
         again: bool,
     }
+    /// Finds out HOME from the container's passwd(5), for [`Step::Execute`].
+    80 Home {
+        /// The user's number.
+        uid: u32,
+    }
     /// sched_setattr(2).
     42 Scheduler {
         /// A `struct sched_attr`.

@@ -170,6 +170,12 @@ fn assemble(policy: &Policy) -> Option<Vec<Instruction>> {
     draft.finish()
 }
 
+/// Makes the program of `policy` and drops it, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(super) fn build(policy: &Policy) {
+    drop(assemble(policy));
+}
+
 /// Makes `policy` that of the v2 cgroup `dir`, in the place of the program that is attached already, if any: at no time are
 /// there none or, in the end, two.
 pub(super) fn apply(dir: &Dir, policy: &Policy) -> Result<()> {

@@ -254,7 +254,7 @@ pub(super) fn make(mount: &Path, path: &Path) -> Result<usize> {
                 Err(Errno::EEXIST) => made = 0,
                 Err(Errno::ENOENT) if mount.exists() => break,
                 Err(errno) => {
-                    remove_parents(&parent, made);
+                    let _ = remove_parents(&parent, made);
                     return Err(failed(errno, &parent));
                 }
             }
@@ -264,7 +264,7 @@ pub(super) fn make(mount: &Path, path: &Path) -> Result<usize> {
             Err(Errno::EEXIST) => return Ok(0),
             Err(Errno::ENOENT) => {}
             Err(errno) => {
-                remove_parents(&full, made);
+                let _ = remove_parents(&full, made);
                 return Err(failed(errno, &full));
             }
         }
@@ -277,13 +277,17 @@ fn mode() -> Mode {
 }
 
 /// Removes up to `count` directories above `path`, as long as they are empty.
-pub(super) fn remove_parents(path: &Path, count: usize) {
+pub(super) fn remove_parents(path: &Path, count: usize) -> Result<()> {
     for parent in path.ancestors().skip(1).take(count) {
         match rmdir(parent) {
             Ok(()) | Err(Errno::ENOENT) => {}
-            Err(_) => return,
+            Err(Errno::EBUSY | Errno::ENOTEMPTY) => return Ok(()),
+            // On a read-only mount a missing directory answers EROFS too.
+            Err(_) if !parent.exists() => {}
+            Err(errno) => return Err(Error::io(format!("rmdir {}", parent.display()), errno)),
         }
     }
+    Ok(())
 }
 
 /// unlinkat(2) of a directory.

@@ -132,6 +132,16 @@ struct Mounted {
     options: Vec<u8>,
 }
 
+/// Reads `bytes` as mountinfo and as /proc/PID/cgroup, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read(bytes: &[u8]) {
+    let lines = || bytes.split(|byte| *byte == b'\n');
+    let mounts: Vec<_> = lines().filter_map(mounted).collect();
+    let memberships: Vec<_> = lines().filter_map(membership).collect();
+    let found = from_mountinfo(&mounts, &memberships);
+    let _ = places(&found, None, "fuzzed");
+}
+
 fn mountinfo() -> Result<Vec<Mounted>> {
     let file = "/proc/self/mountinfo";
     let text = fs::read(file).map_err(|error| Error::io(format!("read {file}"), error))?;

@@ -93,13 +93,18 @@ fn set_frozen_v2(dir: &Dir, frozen: bool) -> Result<bool> {
     wait(|| Ok(dir.read("cgroup.events")?.lines().any(|event| event == line)))
 }
 
-/// Whether it is frozen, by itself or by one above it.
+/// Whether it is frozen, by itself or by one above it. One that is gone, or is just being removed, is not.
 pub(super) fn is_frozen(tree: &Tree) -> Result<bool> {
-    let dir = tree.open()?;
-    if tree.unified {
-        Ok(dir.read("cgroup.events")?.lines().any(|event| event == "frozen 1"))
-    } else {
-        Ok(dir.read("freezer.state")?.trim() != "THAWED")
+    let file = if tree.unified { "cgroup.events" } else { "freezer.state" };
+    let dir = match tree.open() {
+        Err(Error::NotFound { .. }) => return Ok(false),
+        other => other?,
+    };
+    match dir.get(file) {
+        Ok(text) if tree.unified => Ok(text.lines().any(|event| event == "frozen 1")),
+        Ok(text) => Ok(text.trim() != "THAWED"),
+        Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
+        Err(errno) => Err(Error::io(format!("read {}", dir.path().join(file).display()), errno)),
     }
 }
 

@@ -123,6 +123,24 @@ enum Claim {
     Refused,
 }
 
+/// Checks `resources` as for both versions, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_by_others(resources: &LinuxResources) {
+    let _ = check::ranges(resources);
+    if let Some(Ok(policy)) = resources.devices().as_ref().map(|rules| devices::Policy::new(rules)) {
+        let _ = policy.v1_lines();
+        device_program::build(&policy);
+    }
+}
+
+/// Reads `bytes` as each of the host's files, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn files_of_others(bytes: &[u8]) {
+    layout::read(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let _ = (read::blkio(&text), read::io_stat(&text), read::rdma(&text));
+}
+
 impl Cgroup {
     /// Decides where the cgroup of container `id` is; touches nothing. `path` is linux.cgroupsPath: absolute, below the root of
     /// each hierarchy; relative, below this process's own cgroup (on v2 alone: beside it, since it has processes); none, `id` so.
@@ -375,12 +393,10 @@ impl Cgroup {
     /// Whether its processes are frozen, or about to be.
     pub fn is_frozen(&self) -> Result<bool> {
         match self.freezer() {
-            Some(tree) if self.claim == Claim::Made && tree.dir().is_dir() => {
-                match members::is_frozen(tree) {
-                    Err(_) if !tree.dir().is_dir() => Ok(false),
-                    frozen => frozen,
-                }
-            }
+            Some(tree) if self.claim == Claim::Made => match members::is_frozen(tree) {
+                Err(_) if !tree.dir().is_dir() => Ok(false),
+                frozen => frozen,
+            },
             _ => Ok(false),
         }
     }

@@ -34,8 +34,10 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             for size in page_sizes() {
                 let count = |name: &str| number(dir, &format!("hugetlb.{size}.{name}"));
                 let usage = count("usage_in_bytes");
-                let (max, failcnt) = (count("max_usage_in_bytes"), count("failcnt"));
-                let entry = Hugetlb { usage, max, failcnt, limit: count("limit_in_bytes") };
+                // A page that cannot be reserved is never asked for.
+                let failcnt = count("failcnt").saturating_add(count("rsvd.failcnt"));
+                let (max, limit) = (count("max_usage_in_bytes"), count("limit_in_bytes"));
+                let entry = Hugetlb { usage, max, failcnt, limit };
                 stats.hugetlb.insert(size, entry);
             }
         }

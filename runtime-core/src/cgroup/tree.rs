@@ -220,28 +220,20 @@ impl Tree {
     pub(super) fn remove(&self) -> Result<()> {
         let path = self.dir();
         dir::remove(&path)?;
-        dir::remove_parents(&path, self.made.saturating_sub(1));
-        Ok(())
+        dir::remove_parents(&path, self.made.saturating_sub(1))
     }
 
     /// Removes the directory if nothing is in it, and the empty ones above it; tells whether it is gone.
     pub(super) fn remove_empty(&self) -> bool {
         let path = self.dir();
-        let gone = dir::rmdir(&path).is_ok();
-        if gone {
-            dir::remove_parents(&path, self.made.saturating_sub(1));
-        }
-        gone
+        dir::rmdir(&path).is_ok() && dir::remove_parents(&path, self.made.saturating_sub(1)).is_ok()
     }
 
     /// Removes the directory if nothing is in it, and the empty ones above it that were to be made for it.
     pub(super) fn remove_unused(&self) -> Result<()> {
         let path = self.dir();
         dir::remove_unused(&path)?;
-        if !path.exists() {
-            dir::remove_parents(&path, self.made.saturating_sub(1));
-        }
-        Ok(())
+        if path.exists() { Ok(()) } else { dir::remove_parents(&path, self.made.saturating_sub(1)) }
     }
 
     /// The processes in it and below; none where it is gone.

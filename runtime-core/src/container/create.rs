@@ -24,17 +24,13 @@ use crate::{
     },
     namespace::{Namespaces, devices, flag, id_maps::IdMaps},
     plan::Program,
-    process::{home, oom, rlimits},
+    process::{oom, rlimits},
     resctrl::Group,
     rootfs,
     seccomp::{self, Filter},
 };
 use corten_init::message::Phase;
-use nix::{
-    fcntl::{OFlag, open},
-    sys::stat::Mode,
-    unistd::{geteuid, getuid},
-};
+use nix::unistd::{geteuid, getuid};
 use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
 use std::{
     collections::HashMap,
@@ -99,7 +95,6 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let stand_in = |_: &IdMaps| procfs::handle();
     let id_mapped = id_mapped::ready(&checked.spec, of(&checked.namespaces), &mut program, stand_in)?;
     let network = devices::way(&checked.spec, &mut program)?;
-    let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
     let view = checked.cgroup.view();
@@ -112,7 +107,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         terminal: None,
         await_cgroup: view.has_v1() || checked.cgroup.waits_for_process(),
         new_keyring: builder.new_keyring,
-        environment: &variables,
+        environment: &builder.environment,
         kept: 0,
     };
     let first = First {
@@ -198,13 +193,6 @@ pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     }
 }
 
-/// What the process gets beside its configured environment.
-fn variables(given: &[String], process: &Process, rootfs: &Path) -> Result<Vec<String>> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let root = open(rootfs, flags, Mode::empty()).map_err(|errno| Error::io("root.path: open", errno))?;
-    Ok(given.iter().cloned().chain(home::variable(process, root)).collect())
-}
-
 /// The flags of its new namespaces, and the user namespace that is joined.
 fn of(namespaces: &Namespaces) -> (u32, Option<&OwnedFd>) {
     (namespaces.new, namespaces.joined_user())
@@ -287,7 +275,6 @@ impl Making {
         };
         let id_mapped = id_mapped::ready(&spec, of(&namespaces), &mut program, user_namespace::make)?;
         let network = devices::way(&spec, &mut program)?;
-        let variables = variables(&builder.environment, &process, &self.record.rootfs)?;
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
         let maps = IdMaps::of(&spec);
@@ -303,7 +290,7 @@ impl Making {
             terminal: terminal.map_err(|error| Error::io("dup", error))?,
             await_cgroup,
             new_keyring: builder.new_keyring,
-            environment: &variables,
+            environment: &builder.environment,
             kept: kept + listener.map_or(0, |_| 2),
         };
         let first = First {
@@ -445,7 +432,7 @@ impl Making {
         let root = ownership::root_of(spec, self.record.new_namespaces);
         self.record.cgroup.enter_delegated(pid, root)?;
         let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
-        self.record.process = Some(ProcessId::of(pid).ok_or_else(lost)?);
+        self.record.process = Some(ProcessId::of(pid)?.ok_or_else(lost)?);
         self.store()?.write(&self.record)?;
         if let Some(file) = &builder.pid_file {
             write_pid(file, pid)?;

@@ -11,11 +11,16 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     cgroup::Cgroup,
+    guards::{self, Guard},
     hooks::{self, Kind, Output},
     resctrl::Group,
     sys::pidfd,
 };
-use std::path::Path;
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Removes what is left of a container. One that is created counts as stopped, as engines expect: its program never ran.
 pub(super) fn delete(container: &mut Container, force: bool) -> Result<()> {
@@ -41,25 +46,37 @@ pub(super) fn delete_forced(root: &Path, id: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
-    match store.read() {
-        Ok(record) => return remove(&store, &record),
-        // The making was cut short before anything but the directory was made.
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => log::warn!("{}", error.report()),
+    // Without a record the making may have been cut short before anything but the directory was made.
+    if let Some(record) = store.read_or_lost()? {
+        return remove(&store, &record);
     }
     remove_by_config(&store, id)?;
     store.remove()
 }
 
 /// The container's lock. Who has it may wait for what is to be deleted, as a start for its hooks: then that is killed first.
+/// What cannot be killed, as on a root file system that hangs, is not waited for without end.
 fn lock_forced(store: &Store) -> Result<Lock> {
     if let Some(lock) = store.try_lock()? {
         return Ok(lock);
     }
-    if let Ok(record) = store.read() {
-        let _ = stop(&record);
+    let stopped = store.read().map_or(Ok(()), |record| stop(&record));
+    if !guards::on(Guard::BoundedDelete) {
+        return store.lock();
     }
-    store.lock()
+    // Who has the lock may be removing the same things just now: only what does not die matters.
+    match stopped {
+        Err(error) if error.kind() == ErrorKind::Timeout => return Err(error),
+        _ => {}
+    }
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match store.try_lock()? {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() < end => thread::sleep(Duration::from_millis(5)),
+            None => return Err(store.busy()),
+        }
+    }
 }
 
 /// Kills and removes what the copy of the configuration leads to, where the state is lost.
@@ -90,7 +107,7 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
     stop(record)?;
     record.cgroup.delete()?;
     record.intel_rdt.as_ref().map_or(Ok(()), Group::delete)?;
-    let state = record.state(status::of(store, record)?);
+    let state = record.state(status::of(store, record)?.0);
     if !Kind::Poststop.of(record.hooks.as_ref()).is_empty()
         && let Ok(bytes) = serde_json::to_vec(&state)
     {
@@ -106,13 +123,26 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
 /// Kills the first process, which ends its pid namespace, and all that is in the cgroup. One in which nothing is may be
 /// gone afterwards.
 fn stop(record: &Record) -> Result<()> {
-    if let Some(process) = record.process.filter(super::record::ProcessId::is_alive) {
+    if let Some(process) = record.process
+        && process.is_alive()?
+    {
         let others = members::without_cgroup(record);
-        let fd = pidfd::open(process.pid);
-        let _ = kill::signal_process(process, libc::SIGKILL);
-        let _ = record.cgroup.is_frozen().map(|frozen| frozen.then(|| record.cgroup.thaw()));
-        if let Ok(fd) = fd
-            && process.is_alive()
+        let failed = |what: &str, error| {
+            Error::io(format!("container {}: {what} process {}", record.id, process.pid), error)
+        };
+        let fd = match pidfd::open(process.pid) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => None,
+            other => Some(other.map_err(|error| failed("open", error))?),
+        };
+        match kill::signal_process(process, libc::SIGKILL) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+            other => other.map_err(|error| failed("kill", error))?,
+        }
+        if record.cgroup.is_frozen()? {
+            record.cgroup.thaw()?;
+        }
+        if let Some(fd) = fd
+            && process.is_alive()?
             && !hooks::readable_within(&fd, PATIENCE)
         {
             let message = format!("container {}: process {} does not die", record.id, process.pid);

@@ -16,15 +16,11 @@ use crate::{
         sequence::{self, Request},
     },
     plan::Program,
-    process::{home, oom, rlimits},
+    process::{oom, rlimits},
     seccomp::{self, Filter},
     sys::pidfd,
 };
 use corten_init::message::Phase;
-use nix::{
-    fcntl::{OFlag, open},
-    sys::stat::Mode,
-};
 use oci_spec::runtime::{self, Spec};
 use std::{
     fs::File,
@@ -227,7 +223,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         true => container.record.cgroup.clone_beside(first.pid)?,
         false => None,
     };
-    let variables: Vec<_> = builder.environment.drain(..).chain(home(container, &process)).collect();
+    let variables = std::mem::take(&mut builder.environment);
     let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
     let mut program = Program::new();
     let terminal = ends.theirs.as_ref().map(OwnedFd::try_clone).transpose();
@@ -280,15 +276,7 @@ pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(Proc
     let process = container.record.process.ok_or_else(gone)?;
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
-    if process.is_alive() { Ok((process, fd, status)) } else { Err(gone()) }
-}
-
-/// HOME from the passwd file of the container as it is now.
-fn home(container: &Container, process: &runtime::Process) -> Option<String> {
-    let path = format!("/proc/{}/root", container.record.process?.pid);
-    let root =
-        open(path.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-    home::variable(process, root)
+    if process.is_alive()? { Ok((process, fd, status)) } else { Err(gone()) }
 }
 
 /// The filter of the container holds for its further processes too.

@@ -1,7 +1,7 @@
 //! Kill: runtime.md, "Kill".
 
 use super::{Container, Status, members, record::ProcessId};
-use crate::{Error, ErrorKind, Result, Signal, namespace::flag, sys::pidfd};
+use crate::{Error, ErrorKind, Result, Signal, fs::procfs, namespace::flag, sys::pidfd};
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
@@ -26,11 +26,24 @@ pub(super) fn kill(container: &Container, signal: Signal) -> Result<()> {
         Err(error) => return Err(Error::io(format!("send {signal} to container {}", container.id()), error)),
         Ok(()) => {}
     }
-    if signal == Signal::KILL && status == Status::Paused {
-        // A frozen process of cgroup v1 dies when it thaws.
+    // A frozen process of cgroup v1 dies when it thaws. It may have been paused just now, too.
+    if signal == Signal::KILL && container.record.cgroup.is_frozen()? {
         container.record.cgroup.thaw()?;
     }
     Ok(())
+}
+
+/// Freezes all processes, unless the first one is killed meanwhile: one of cgroup v1 would not die.
+pub(super) fn freeze(container: &Container) -> Result<()> {
+    let cgroup = &container.record.cgroup;
+    cgroup.freeze()?;
+    match container.record.process.map(|process| procfs::is_killed(process.pid)) {
+        Some(Ok(true)) => {}
+        Some(Err(error)) => log::warn!("{}", error.report()),
+        _ => return Ok(()),
+    }
+    cgroup.thaw()?;
+    Err(Error::new(ErrorKind::InvalidState, "container not running: it was killed while it was paused"))
 }
 
 /// Sends `signal` to all processes of the cgroup.
@@ -49,5 +62,9 @@ pub(super) fn signal_process(process: ProcessId, signal: i32) -> io::Result<()> 
 /// A descriptor of just the process that is meant, or ESRCH if it is gone: it is opened first, and then proved to be the one.
 pub(super) fn open(process: ProcessId) -> io::Result<OwnedFd> {
     let fd = pidfd::open(process.pid)?;
-    if process.is_alive() { Ok(fd) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
+    if process.is_alive().map_err(io::Error::other)? {
+        Ok(fd)
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    }
 }

@@ -7,7 +7,9 @@ use std::fs;
 
 /// Nothing if the container has cgroups.
 pub(super) fn without_cgroup(record: &Record) -> Vec<ProcessId> {
-    let Some(first) = record.process.filter(ProcessId::is_alive) else { return Vec::new() };
+    // One of which it cannot be found out may live.
+    let alive = |process: &ProcessId| process.is_alive().unwrap_or(true);
+    let Some(first) = record.process.filter(alive) else { return Vec::new() };
     if record.cgroup.paths().next().is_some() {
         return Vec::new();
     }
@@ -24,6 +26,6 @@ pub(super) fn without_cgroup(record: &Record) -> Vec<ProcessId> {
     pids.sort_unstable();
     // The start time is taken before the comparison: should the number be used again between them, no signal is sent.
     let processes =
-        pids.into_iter().filter_map(|pid| ProcessId::of(pid).map(|process| (process, namespace(pid))));
+        pids.into_iter().filter_map(|pid| Some((ProcessId::of(pid).ok().flatten()?, namespace(pid))));
     processes.filter(|(_, found)| found.as_ref() == Some(&own)).map(|(process, _)| process).collect()
 }

@@ -56,6 +56,15 @@ pub struct Container {
     record: Record,
 }
 
+/// Reads a state.json, for the package `fuzz`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn parse_record(bytes: &[u8]) {
+    if let Ok(record) = serde_json::from_slice::<Record>(bytes) {
+        let _ = (record.state(Status::Stopped), serde_json::to_vec(&record));
+        record.cgroup.paths().for_each(drop);
+    }
+}
+
 impl Container {
     /// The container `id` of the state directory `root`.
     ///
@@ -64,7 +73,11 @@ impl Container {
     /// [`ErrorKind::Io`] if its state cannot be read.
     pub fn load(root: &Path, id: &str) -> Result<Self> {
         let store = Store::open(root, id)?;
-        let record = store.read()?;
+        let mut record = store.read()?;
+        if record.process.is_none() && !store.is_locked()? {
+            // It was finished since.
+            record = store.read()?;
+        }
         Ok(Self { store, record })
     }
 
@@ -113,7 +126,7 @@ impl Container {
 
     /// The process id of its first process in the runtime's pid namespace, as long as it runs.
     pub fn pid(&self) -> Option<i32> {
-        self.record.process.filter(record::ProcessId::is_alive).map(|process| process.pid)
+        self.record.process.filter(|process| process.is_alive().unwrap_or(true)).map(|process| process.pid)
     }
 
     /// Whether the end of its first process is the end of all its processes: it has a pid namespace that was made for it.
@@ -127,7 +140,7 @@ impl Container {
     /// # Errors
     /// The freezer's state cannot be read.
     pub fn status(&self) -> Result<Status> {
-        status::of(&self.store, &self.record)
+        status::of(&self.store, &self.record).map(|(status, _)| status)
     }
 
     /// The document of runtime.md, "State".
@@ -135,8 +148,8 @@ impl Container {
     /// # Errors
     /// As [`Container::status`].
     pub fn state(&self) -> Result<State> {
-        let status = self.status()?;
-        Ok(self.record.state(status))
+        let (status, process) = status::of(&self.store, &self.record)?;
+        Ok(self.record.state_of(status, process.map(|process| process.pid)))
     }
 
     /// The configuration as it was when the container was made.
@@ -205,7 +218,7 @@ impl Container {
     pub fn pause(&self) -> Result<()> {
         let _lock = self.store.lock()?;
         match self.status()? {
-            Status::Running | Status::Created => Ok(self.record.cgroup.freeze()?),
+            Status::Running | Status::Created => kill::freeze(self),
             status => Err(self.wrong_state("cannot be paused", status)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{State, Status};
 use crate::{
+    Result,
     cgroup::Cgroup,
     fs::{passwd, procfs},
     resctrl::Group,
@@ -22,13 +23,19 @@ pub(super) struct ProcessId {
 
 impl ProcessId {
     /// The process that now has `pid`, if there is one.
-    pub(super) fn of(pid: i32) -> Option<Self> {
-        procfs::started(pid).map(|(start_time, _)| Self { pid, start_time })
+    ///
+    /// # Errors
+    /// That cannot be found out.
+    pub(super) fn of(pid: i32) -> Result<Option<Self>> {
+        Ok(procfs::started(pid)?.map(|(start_time, _)| Self { pid, start_time }))
     }
 
     /// Whether it still runs.
-    pub(super) fn is_alive(&self) -> bool {
-        procfs::started(self.pid) == Some((self.start_time, true))
+    ///
+    /// # Errors
+    /// That cannot be found out.
+    pub(super) fn is_alive(&self) -> Result<bool> {
+        Ok(procfs::started(self.pid)? == Some((self.start_time, true)))
     }
 }
 
@@ -88,7 +95,7 @@ impl Record {
 
     /// The name of the owner, or the number.
     pub(super) fn owner_name(&self) -> String {
-        let entry = File::open("/etc/passwd").ok().and_then(|file| passwd::find(file, self.owner));
-        entry.map_or(self.owner.to_string(), |entry| entry.name)
+        let name = File::open("/etc/passwd").ok().and_then(|file| passwd::name_of(file, self.owner));
+        name.unwrap_or_else(|| self.owner.to_string())
     }
 }

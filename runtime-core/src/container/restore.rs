@@ -219,16 +219,18 @@ impl Restore<'_> {
         let mut places = Vec::new();
         for external in &self.contents.mounts {
             let source = external::source(external, &binds, &view, &notify)?;
-            let found = fs::metadata(&source).map_err(|error| {
-                Error::io(format!("mount {}: find {}", external.point, source.display()), error)
-            })?;
+            // systemd makes a cgroup with the first process in it.
+            let directory = match external.what {
+                What::Cgroup(_) => true,
+                _ => fs::metadata(&source)
+                    .map_err(|error| {
+                        Error::io(format!("mount {}: find {}", external.point, source.display()), error)
+                    })?
+                    .is_dir(),
+            };
             let key = format!("mnt[{}]:", external.key).into_bytes();
             options.external.push([key, source.clone().into_os_string().into_vec()].concat());
-            places.push(points::Point {
-                path: external.point.clone().into(),
-                source,
-                directory: found.is_dir(),
-            });
+            places.push(points::Point { path: external.point.clone().into(), source, directory });
         }
         let all = self.checked.spec.mounts().as_deref().unwrap_or_default();
         let others = all.iter().map(|mount| Path::new("/").join(mount.destination()));

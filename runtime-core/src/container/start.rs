@@ -91,7 +91,7 @@ pub(super) fn run_poststart(store: &Store, record: &Record) -> Result<()> {
     if Kind::Poststart.of(record.hooks.as_ref()).is_empty() {
         return Ok(());
     }
-    let status = super::status::of(store, record)?;
+    let (status, _) = super::status::of(store, record)?;
     let state = record.state(status);
     let bytes = serde_json::to_vec(&state).map_err(|error| Error::io("encode the state", error))?;
     let output = Output::open(&record.annotations);

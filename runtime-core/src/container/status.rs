@@ -1,6 +1,9 @@
 //! What a container is doing, found out from the kernel and not remembered: runtime.md, "State".
 
-use super::{record::Record, store::Store};
+use super::{
+    record::{ProcessId, Record},
+    store::Store,
+};
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, fmt, path::PathBuf};
@@ -56,16 +59,28 @@ pub struct State {
 
 /// What the container of `record` is doing. The init program holds a lock until it becomes the container's program, so the
 /// kernel knows a created container from a running one, whatever was killed when.
-pub(super) fn of(store: &Store, record: &Record) -> Result<Status> {
-    let Some(process) = record.process else {
-        // Whoever makes a container holds its lock; without it the making was cut short.
-        return Ok(if store.is_locked() { Status::Creating } else { Status::Stopped });
+///
+/// The process is told with it: a container may have been finished since `record` was read.
+pub(super) fn of(store: &Store, record: &Record) -> Result<(Status, Option<ProcessId>)> {
+    let process = match record.process {
+        Some(process) => process,
+        // Whoever makes a container holds its lock.
+        None if store.is_locked()? => return Ok((Status::Creating, None)),
+        None => match store.read()?.process {
+            Some(process) => process,
+            // The making was cut short.
+            None => return Ok((Status::Stopped, None)),
+        },
     };
-    if !process.is_alive() {
-        return Ok(Status::Stopped);
+    if !process.is_alive()? {
+        return Ok((Status::Stopped, None));
     }
-    if record.cgroup.is_frozen()? {
-        return Ok(Status::Paused);
-    }
-    Ok(if store.init_waits() { Status::Created } else { Status::Running })
+    let status = match () {
+        () if record.cgroup.is_frozen()? => Status::Paused,
+        () if store.init_waits()? => Status::Created,
+        // What holds no lock runs, or has ended since: then its cgroup may have been gone, too.
+        () if !process.is_alive()? => return Ok((Status::Stopped, None)),
+        () => Status::Running,
+    };
+    Ok((status, Some(process)))
 }

@@ -45,7 +45,12 @@ impl Store {
     /// The directory of a container that exists.
     pub(super) fn open(root: &Path, id: &str) -> Result<Self> {
         let store = Self::name(root, id)?;
-        if store.dir.is_dir() { Ok(store) } else { Err(store.missing()) }
+        match fs::metadata(&store.dir) {
+            Ok(metadata) if metadata.is_dir() => Ok(store),
+            Ok(_) => Err(store.missing()),
+            // A container that cannot be looked for may well exist.
+            Err(error) => Err(store.failed("find", error)),
+        }
     }
 
     /// Makes the directory, for a container of an id that must not be taken, and locks it.
@@ -87,10 +92,16 @@ impl Store {
         Error::new(ErrorKind::NotFound, format!("container {} does not exist", self.id))
     }
 
+    /// Somebody has the lock and does not let go of it.
+    pub(super) fn busy(&self) -> Error {
+        let message = format!("container {}: another process works on it and does not end", self.id);
+        Error::new(ErrorKind::Timeout, message)
+    }
+
     fn failed(&self, what: &str, error: impl Into<io::Error>) -> Error {
         let error = error.into();
         match error.kind() {
-            io::ErrorKind::NotFound => self.missing(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => self.missing(),
             _ => Error::io(format!("state of container {}: {what}", self.id), error),
         }
     }
@@ -127,8 +138,12 @@ impl Store {
     }
 
     /// Whether somebody has the lock.
-    pub(super) fn is_locked(&self) -> bool {
-        self.open_dir().is_ok_and(|dir| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    pub(super) fn is_locked(&self) -> Result<bool> {
+        match self.open_dir()?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(self.failed("lock", error)),
+        }
     }
 
     fn open_dir(&self) -> Result<File> {
@@ -139,8 +154,23 @@ impl Store {
 
     /// Reads state.json.
     pub(super) fn read(&self) -> Result<Record> {
-        let bytes = self.read_file(STATE)?;
-        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+        self.parse(&self.read_file(STATE)?)
+    }
+
+    /// The same for a container that is removed whatever there is of it: nothing where state.json is lost or no record. That
+    /// it could not be read this time is an error: all that it leads to would be left behind.
+    pub(super) fn read_or_lost(&self) -> Result<Option<Record>> {
+        // None, or no file at all.
+        const LOST: [i32; 4] = [libc::ENOENT, libc::ELOOP, libc::EISDIR, libc::ENXIO];
+        match self.bytes_of(STATE) {
+            Ok(bytes) => Ok(self.parse(&bytes).inspect_err(|error| log::warn!("{}", error.report())).ok()),
+            Err(error) if error.raw_os_error().is_some_and(|errno| LOST.contains(&errno)) => Ok(None),
+            Err(error) => Err(self.failed("read state.json", error)),
+        }
+    }
+
+    fn parse(&self, bytes: &[u8]) -> Result<Record> {
+        let record: Record = serde_json::from_slice(bytes).map_err(|error| {
             let message = format!("state of container {}: state.json is not valid", self.id);
             Error::new(ErrorKind::Io, message).with_source(error)
         })?;
@@ -151,15 +181,16 @@ impl Store {
         Ok(record)
     }
 
+    fn bytes_of(&self, name: &str) -> io::Result<Vec<u8>> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(name))?;
+        let mut bytes = Vec::with_capacity(4096);
+        file.take(MAX_RECORD).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn read_file(&self, name: &str) -> Result<Vec<u8>> {
-        let read = || {
-            let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-            let file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(name))?;
-            let mut bytes = Vec::with_capacity(4096);
-            file.take(MAX_RECORD).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map_err(|error: io::Error| self.failed(&format!("read {name}"), error))
+        self.bytes_of(name).map_err(|error| self.failed(&format!("read {name}"), error))
     }
 
     /// Writes state.json.
@@ -216,11 +247,16 @@ impl Store {
     }
 
     /// Whether an init program holds that lock. It is asked for and not taken.
-    pub(super) fn init_waits(&self) -> bool {
-        let Ok(file) = File::open(self.dir.join("init.lock")) else { return false };
+    pub(super) fn init_waits(&self) -> Result<bool> {
+        let file = match File::open(self.dir.join("init.lock")) {
+            // A container that was run has none.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(|error| self.failed("open init.lock", error))?,
+        };
         let mut lock = whole_file(libc::F_RDLCK);
-        let asked = fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock));
-        asked.is_ok() && i32::from(lock.l_type) != libc::F_UNLCK
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))
+            .map_err(|errno| self.failed("ask for the lock of init.lock", errno))?;
+        Ok(i32::from(lock.l_type) != libc::F_UNLCK)
     }
 
     /// Removes the directory; one that is gone is no error.
@@ -284,13 +320,13 @@ mod tests {
     fn the_lock_of_an_init_program_is_seen_and_ends_with_its_file() {
         let root = std::env::temp_dir().join(format!("corten-store-{}", std::process::id()));
         let (store, lock) = Store::create(&root, "a").unwrap();
-        assert!(store.is_locked());
+        assert!(store.is_locked().unwrap());
         drop(lock);
-        assert!(!store.is_locked());
+        assert!(!store.is_locked().unwrap());
         let held = store.init_lock().unwrap();
-        assert!(store.init_waits());
+        assert!(store.init_waits().unwrap());
         drop(held);
-        assert!(!store.init_waits());
+        assert!(!store.init_waits().unwrap());
         store.remove().unwrap();
         assert_eq!(Store::open(&root, "a").unwrap_err().kind(), ErrorKind::NotFound);
         fs::remove_dir(root).unwrap();

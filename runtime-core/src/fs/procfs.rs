@@ -5,7 +5,11 @@ use nix::{
     fcntl::{OFlag, open},
     sys::{stat::Mode, statfs},
 };
-use std::{fs::File, io::Read, os::fd::OwnedFd};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::fd::OwnedFd,
+};
 
 /// An O_PATH descriptor of /proc, proved to be procfs and its root: a write through it cannot land elsewhere.
 pub(crate) fn handle() -> Result<OwnedFd> {
@@ -24,10 +28,43 @@ pub(crate) fn handle() -> Result<OwnedFd> {
 
 /// When process `pid` began, in clock ticks since boot, and whether it still runs: a zombie does not. Nothing if there is
 /// no such process. proc_pid_stat(5), read in one piece: the `procfs` crate weighs more than all that reads state.json.
-pub(crate) fn started(pid: i32) -> Option<(u64, bool)> {
-    let mut buffer = [0_u8; 1024];
-    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut buffer).ok()?;
-    parse_stat(buffer.get(..length)?)
+///
+/// # Errors
+/// It cannot be found out, as where no more files can be opened: a process that may live is not to be taken for a dead one.
+pub(crate) fn started(pid: i32) -> Result<Option<(u64, bool)>> {
+    match read_stat(pid) {
+        Ok(stat) => Ok(parse_stat(&stat)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
+        Err(error) => Err(Error::io(format!("process {pid}: read /proc/{pid}/stat"), error)),
+    }
+}
+
+fn read_stat(pid: i32) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0_u8; 1024];
+    let mut file = File::open(format!("/proc/{pid}/stat"))?;
+    let length = loop {
+        match file.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// Whether a SIGKILL waits for process `pid` to take it: proc_pid_status(5), `SigPnd` and `ShdPnd`.
+pub(crate) fn is_killed(pid: i32) -> Result<bool> {
+    match fs::read(format!("/proc/{pid}/status")) {
+        Ok(status) => Ok(has_pending(&String::from_utf8_lossy(&status), libc::SIGKILL)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(true),
+        Err(error) => Err(Error::io(format!("process {pid}: read /proc/{pid}/status"), error)),
+    }
+}
+
+fn has_pending(status: &str, signal: i32) -> bool {
+    let masks = ["SigPnd:", "ShdPnd:"].map(|name| status.lines().find_map(|line| line.strip_prefix(name)));
+    let masks = masks.into_iter().flatten().filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    masks.into_iter().any(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// The state and the start time: fields 3 and 22. Field 2 is the program's name, which may hold anything.
@@ -46,7 +83,18 @@ mod tests {
     #[test]
     fn our_own_start_is_what_the_procfs_crate_reads() {
         let own = procfs::process::Process::myself().unwrap().stat().unwrap();
-        assert_eq!(started(own.pid), Some((own.starttime, true)));
+        assert_eq!(started(own.pid).unwrap(), Some((own.starttime, true)));
+        assert_eq!(started(i32::MAX).unwrap(), None);
+    }
+
+    #[test]
+    fn a_signal_that_waits_is_seen() {
+        assert!(!is_killed(i32::try_from(std::process::id()).unwrap()).unwrap());
+        assert!(has_pending(
+            "Name:\tx\nSigPnd:\t0000000000000000\nShdPnd:\t0000000000000100\n",
+            libc::SIGKILL
+        ));
+        assert!(!has_pending("SigPnd:\t0000000000000200\nSigBlk:\t0000000000000100\n", libc::SIGKILL));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use crate::{
     Error, ErrorKind,
     hooks::{self, Kind},
-    plan::{Place, Program},
+    plan::{self, Place, Program},
 };
 use corten_init::{arch, message::Message, step::Step};
 use nix::errno::Errno;
 use oci_spec::runtime::Spec;
-use std::io;
+use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt, path::Path};
 
 /// A failure of a step of `program`.
 pub(crate) fn planned(message: &Message, program: &Program, spec: Option<&Spec>) -> Error {
@@ -98,7 +98,7 @@ fn ordinary(message: &Message, step: Option<Step<'_>>, place: &str) -> Error {
 
 /// What a step works on, where its place does not tell.
 fn object(step: &Step<'_>) -> String {
-    let text = |text: &corten_init::wire::Text<'_>| String::from_utf8_lossy(text.0).into_owned();
+    let text = |text: &corten_init::wire::Text<'_>| plan::shown(Path::new(OsStr::from_bytes(text.0)));
     match step {
         Step::Clone { path, .. } | Step::Root { path, .. } | Step::WorkingDirectory { path, .. } => {
             format!(": {}", text(path))

@@ -8,7 +8,7 @@ use crate::{
     plan::{Place, Program, text},
     process::{
         capabilities::Sets,
-        labels,
+        home, labels,
         program::{self as executable, Target},
         rlimits, scheduling,
         user::{self, Groups},
@@ -309,6 +309,7 @@ fn plan_process(request: &Request<'_>, sets: &Sets, own: u32, program: &mut Prog
     labels::plan(process, program)?;
     program.step(PROCESS, &Step::CloseSlots { keep: SLOT_FREE, count: request.kept });
     executable::plan_directory(process, program, false);
+    home::plan(process, request.environment, program);
     if in_user_namespace {
         if !rlimits::list(process).is_empty() {
             program.step(Place::Property("process.rlimits"), &Step::Ask { phase: Phase::Limits as u8 });

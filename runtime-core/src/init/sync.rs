@@ -6,7 +6,7 @@ use nix::{
     errno::Errno,
     sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair},
 };
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// What the init program says, and the descriptor that it may pass.
 pub(crate) type Said = (Message, Option<OwnedFd>);
@@ -15,6 +15,12 @@ pub(crate) type Said = (Message, Option<OwnedFd>);
 pub(crate) struct Sync {
     socket: OwnedFd,
     peer: i32,
+}
+
+impl AsFd for Sync {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Sync {

@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    guards::{self, Guard},
     plan::{Place, Program},
     sys::process,
 };
@@ -40,7 +41,10 @@ impl Sets {
             asked & possible
         };
         let permitted = set("permitted", wanted.permitted());
-        let inheritable = set("inheritable", wanted.inheritable());
+        let inheritable = match guards::on(Guard::Inheritable) {
+            true => set("inheritable", wanted.inheritable()),
+            false => set("bounding", wanted.bounding()),
+        };
         Ok(Self {
             bounding: set("bounding", wanted.bounding()),
             effective: set("effective", wanted.effective()) & permitted,

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     Result,
     cgroup::{HierarchyView, View},
+    guards::{self, Guard},
     namespace::flag,
     plan::{Place, Program, path_text, text},
 };
@@ -68,7 +69,8 @@ fn plan_host(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> R
     let slot = program.slot()?;
     let path = text("/sys/fs/cgroup");
     program.step(entry.place, &Step::Clone { slot, path, recursive: true, no_follow: true });
-    let set = entry.options.set | libc::MOUNT_ATTR_RDONLY;
+    let read_only = if guards::on(Guard::HostCgroups) { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    let set = entry.options.set | read_only;
     program.step(entry.place, &attributes(slot, true, set, 0, 0));
     entry::plan_attach(rootfs, entry, program, slot, 0);
     program.step(entry.place, &Step::Release { slot });

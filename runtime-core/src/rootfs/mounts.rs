@@ -9,6 +9,7 @@ use super::{
 use crate::{
     ErrorKind, Result,
     cgroup::View,
+    guards::{self, Guard},
     namespace::flag,
     plan::{Place, Program, path_text, text},
 };
@@ -183,7 +184,8 @@ fn plan_host_tree(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program,
     program.step(entry.place, &Step::Clone { slot, path: text(path), recursive: true, no_follow: true });
     if entry.options.set != 0 {
         // All of it: the cgroup file systems beneath /sys are mounts of their own (CVE-2023-25809).
-        program.step(entry.place, &attributes(slot, true, entry.options.set, 0, 0));
+        let all = guards::on(Guard::HostCgroups);
+        program.step(entry.place, &attributes(slot, all, entry.options.set, 0, 0));
     }
     plan_attach(rootfs, entry, program, slot, 2);
     program.step(entry.place, &Step::Release { slot });

@@ -1,7 +1,10 @@
 //! The clone: a child that shares the caller's memory for the few system calls until it execs the init program, on a stack
 //! of its own, while the calling thread waits. Nothing is copied, whatever the size of the caller; nothing is allocated.
 
-use corten_init::arch;
+use corten_init::{
+    arch,
+    guards::{self, Guard},
+};
 use std::{
     ffi::CString,
     io,
@@ -166,7 +169,9 @@ fn become_init(orders: &mut Orders) -> i32 {
     // SAFETY: system calls on plain numbers, and on strings and tables that the parent keeps; no allocation, no lock.
     unsafe {
         // What a thread of the host opened without close-on-exec stays out of the container.
-        if libc::syscall(libc::SYS_close_range, orders.base, u32::MAX, close_on_exec) < 0 {
+        if guards::on(Guard::CloseOnExec)
+            && libc::syscall(libc::SYS_close_range, orders.base, u32::MAX, close_on_exec) < 0
+        {
             return *libc::__errno_location();
         }
         for fd in orders.from.iter_mut().filter(|fd| **fd < end) {

@@ -22,6 +22,11 @@ use std::io;
 #[cfg_attr(test, expect(dead_code))]
 fn corten() -> u8 {
     tell_of_panics_in_a_line();
+    #[cfg(feature = "unguarded")]
+    if let Err(name) = runtime_core::switch_off_by_environment() {
+        logging::report(&Failure::usage(format!("CORTEN_UNGUARDED: no guard {name}")));
+        return 1;
+    }
     let mut globals = Given::default();
     let request = cli::parse(std::env::args_os().skip(1), &mut globals);
     match logging::start(&globals).and_then(|()| run(request?, &globals)) {

@@ -13,10 +13,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 #[unsafe(no_mangle)]
 extern "C" fn main() -> libc::c_int {
     for fd in 0..=2 {
-        // SAFETY: F_GETFD of any number is harmless; open(2) gets a string that ends with NUL.
-        let closed = unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0;
-        // SAFETY: as above. The lowest free number is what it gets.
+        // SAFETY: F_GETFD of any number is harmless; errno is this thread's.
+        let closed =
+            unsafe { libc::fcntl(fd, libc::F_GETFD) < 0 && *libc::__errno_location() == libc::EBADF };
+        // SAFETY: open(2) gets a string that ends with NUL. The lowest free number is what it gets.
         if closed && unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) } != fd {
+            eprintln!(
+                "corten: error: descriptor {fd} is closed, and /dev/null cannot be opened in its place"
+            );
             return 1;
         }
     }

@@ -269,6 +269,7 @@ fn overlay(t: &Test, layers: usize) -> Verdict {
 
 /// Files of id 5 on the host are of id 105 in the mount.
 fn idmap(t: &Test, option: &str) -> Verdict {
+    t.machine.needs_id_maps(t.dir())?;
     let mut b = t.bundle()?;
     let source = t.dir().join("volume");
     fs::create_dir(&source)?;

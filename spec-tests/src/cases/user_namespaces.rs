@@ -57,6 +57,7 @@ pub(super) fn add(suite: &mut Suite) {
         Ok(())
     });
     g.may("idmap-takes-the-containers-mappings", "Linux mount options: idmap", |t| {
+        t.machine.needs_id_maps(t.dir())?;
         let mut b = bundle(t)?;
         let source = t.dir().join("volume");
         std::fs::create_dir(&source)?;

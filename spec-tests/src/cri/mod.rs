@@ -41,10 +41,15 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode, Box<dyn Error>> {
             let told: IdResponse = client.call("CreateContainer", &request)?;
             println!("{}", told.id);
         }
-        ("start", [id]) => drop(client.call::<Empty>("StartContainer", &of(id))?),
-        ("remove", [id]) => drop(client.call::<Empty>("RemoveContainer", &of(id))?),
-        ("stop-pod", [id]) => drop(client.call::<Empty>("StopPodSandbox", &of(id))?),
-        ("remove-pod", [id]) => drop(client.call::<Empty>("RemovePodSandbox", &of(id))?),
+        ("start" | "remove" | "stop-pod" | "remove-pod", [id]) => {
+            let method = match *command {
+                "start" => "StartContainer",
+                "remove" => "RemoveContainer",
+                "stop-pod" => "StopPodSandbox",
+                _ => "RemovePodSandbox",
+            };
+            client.call::<Empty>(method, &of(id))?;
+        }
         ("stop", [id, seconds]) => {
             let request = StopContainerRequest { container_id: (*id).to_owned(), timeout: seconds.parse()? };
             client.call::<Empty>("StopContainer", &request)?;

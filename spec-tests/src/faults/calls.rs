@@ -1,5 +1,6 @@
 //! The system calls by name, and the errors that each is made to fail with.
 
+use super::tracer::Point;
 use nix::errno::Errno;
 
 /// What a call does, as far as its errors go.
@@ -17,6 +18,8 @@ enum Class {
     Wait,
     /// Gives random bytes.
     Random,
+    /// Waits for some time.
+    Sleep,
     /// Closes: the descriptor is gone whatever the answer, close(2).
     Close,
     /// Mounts and the like.
@@ -51,9 +54,10 @@ table! {
     Write: SYS_write SYS_writev SYS_pwrite64 SYS_sendto SYS_sendmsg SYS_sendfile SYS_copy_file_range SYS_connect
         SYS_fsync SYS_splice SYS_fallocate;
     Wait: SYS_read SYS_readv SYS_pread64 SYS_recvfrom SYS_recvmsg SYS_accept SYS_accept4 SYS_ppoll SYS_epoll_pwait
-        SYS_wait4 SYS_waitid SYS_flock SYS_futex SYS_nanosleep SYS_clock_nanosleep SYS_pselect6
+        SYS_wait4 SYS_waitid SYS_flock SYS_futex SYS_pselect6
         SYS_rt_sigtimedwait SYS_rt_sigsuspend;
     Random: SYS_getrandom;
+    Sleep: SYS_nanosleep SYS_clock_nanosleep;
     Close: SYS_close;
     Mount: SYS_mount SYS_umount2 SYS_fsopen SYS_fsconfig SYS_fsmount SYS_open_tree SYS_move_mount SYS_mount_setattr
         SYS_pivot_root SYS_chroot SYS_fspick;
@@ -106,6 +110,11 @@ pub(super) fn is_memory(number: i64) -> bool {
     find(number).is_some_and(|(_, class)| class == Class::Memory)
 }
 
+/// Whether this is a call with which a container's process waits: for an answer, or created for its start.
+pub(super) fn is_waiting(point: &Point) -> bool {
+    point.task != "0" && matches!(find(point.call), Some(("accept" | "accept4" | "read" | "recvfrom", _)))
+}
+
 /// Whether call `number` is made all the same before it is said to have failed.
 pub(super) fn is_made(number: i64) -> bool {
     find(number).is_some_and(|(_, class)| class == Class::Close)
@@ -145,7 +154,7 @@ pub(super) fn errors(number: i64, arguments: &[u64; 6]) -> Vec<Errno> {
         Class::Write => &[EPERM, ENOMEM, EINTR, ENOSPC],
         Class::Wait => &[EPERM, ENOMEM, EINTR],
         Class::Random => &[EPERM, EINTR],
-        Class::Close => &[EINTR],
+        Class::Sleep | Class::Close => &[EINTR],
         Class::Mount | Class::Clone => &[EPERM, ENOMEM, ENOSPC],
         Class::Memory => &[ENOMEM],
         Class::Setting => &[EPERM],

@@ -9,6 +9,7 @@ mod variant;
 mod worker;
 
 use crate::harness::{Cgroups, Claims, Ground, catch_interrupts, interrupted};
+pub(crate) use ground::Place;
 use nix::sys::signal::{Signal, kill};
 use operation::Operation;
 use serde_json::json;
@@ -26,7 +27,7 @@ use std::{
     time::Instant,
 };
 use tracer::Point;
-use variant::Variant;
+pub(crate) use variant::Variant;
 use worker::{Kind, Order, Told};
 
 /// What the caller asks for.
@@ -152,7 +153,7 @@ impl Runner<'_> {
             let mut points = Vec::new();
             let listed = self.work(&sweep, None, |told| {
                 if let Told::Call(point, arguments) = told {
-                    points.extend(self.points(point, &arguments));
+                    points.extend(self.points(&point, &arguments));
                 }
             });
             match listed {
@@ -165,7 +166,7 @@ impl Runner<'_> {
     }
 
     /// The ways in which a call is broken.
-    fn points(&self, point: Point, arguments: &[u64; 6]) -> Vec<Point> {
+    fn points(&self, point: &Point, arguments: &[u64; 6]) -> Vec<Point> {
         let errors = calls::errors(point.call, arguments).into_iter().filter(|_| self.options.errors);
         let errors = errors.map(|errno| Point { error: Some(errno as i32), ..point.clone() });
         let kill = self.options.kills.then(|| point.clone());

@@ -122,7 +122,7 @@ impl<'a> Tracer<'a> {
     pub(super) fn attach(&mut self, pid: i32) -> io::Result<()> {
         let pid = Pid::from_raw(pid);
         ptrace::attach(pid)?;
-        waitpid(pid, Some(WaitPidFlag::__WALL))?;
+        while let Err(Errno::EINTR) = waitpid(pid, Some(WaitPidFlag::__WALL)) {}
         set_options(pid)?;
         self.tracees.insert(pid, Tracee::new("w".to_owned()));
         Ok(ptrace::syscall(pid, None)?)

@@ -12,7 +12,7 @@ pub(super) const CODE: i32 = 7;
 
 /// A kind of container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
+pub(crate) enum Variant {
     /// Six namespaces, all kinds of mounts, limits, a filter, and all kinds of hooks.
     Plain,
     /// In user and time namespaces of its own, with an id-mapped mount.
@@ -26,7 +26,7 @@ impl Variant {
     pub(super) const ALL: [Self; 3] = [Self::Plain, Self::User, Self::Terminal];
 
     /// Its name.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::User => "user",
@@ -35,7 +35,7 @@ impl Variant {
     }
 
     /// Writes a bundle to `dir`, whose process does what `arguments` say to the payload.
-    pub(super) fn bundle(
+    pub(crate) fn bundle(
         self,
         dir: PathBuf,
         payload: &Path,

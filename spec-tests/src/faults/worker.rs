@@ -99,7 +99,7 @@ impl Worker {
         let operation = operation.ok_or_else(|| io::Error::other("no such operation"))?;
         let variant = Variant::ALL.into_iter().find(|variant| variant.name() == order.variant);
         let variant = variant.ok_or_else(|| io::Error::other("no such variant"))?;
-        let place = Place::enter(&order.dir, &order.parent, &order.tag)?;
+        let place = Place::enter(&order.dir, None, &order.parent, &order.tag)?;
         let cgroup = format!("{}/{}/deep", order.parent, order.tag);
         let code = CODE.to_string();
         let make = |name: &str, arguments: &[&str]| {
@@ -167,6 +167,10 @@ impl Worker {
             }
             said.clone_from(&err);
             let kind = self.judge(point, &traced, &err)?;
+            if point.error.is_none() {
+                // A file that was not yet renamed to be the pid file: `delete` cannot know of it.
+                self.place.drop_files();
+            }
             self.clear()?;
             if self.operation.makes {
                 self.fresh()?;
@@ -192,11 +196,19 @@ impl Worker {
                 false => Err(format!("it failed though nothing was done to it: {ending:?}: {err:?}")),
             },
             (ending, None) if self.operation.succeeded(ending) => Ok(Kind::Tolerated),
+            // It was created, and its process ended later.
+            (ending, Some(_))
+                if self.operation.succeeded(ending) && self.operation.makes && calls::is_waiting(point) =>
+            {
+                Ok(Kind::Tolerated)
+            }
             (ending, Some(_)) if self.operation.succeeded(ending) => {
                 self.verify().map_err(|words| format!("it said that it succeeded: {words}"))?;
                 Ok(Kind::Tolerated)
             }
             (Ending::Signal(libc::SIGKILL), None) => Ok(Kind::Killed),
+            // What the killed process was to be: the runtime passes its end on.
+            (Ending::Code(137), None) if point.task != "0" => Ok(Kind::Tolerated),
             (Ending::Signal(_), Some(_)) if calls::is_memory(point.call) => Ok(Kind::Killed),
             (Ending::Signal(signal), _) => Err(format!("it was ended by signal {signal}: {err:?}")),
             (Ending::Code(code), _) => {
@@ -211,7 +223,9 @@ impl Worker {
 
     /// Whether the program of `run` was done already: what it could not remove is left to `delete`.
     fn has_run(&self) -> bool {
-        self.operation.ends() && self.status().is_ok_and(|state| state["status"] == "stopped")
+        let half_gone = || !self.place.state().join(&self.order.tag).join("state.json").exists();
+        self.operation.ends()
+            && (self.status().is_ok_and(|state| state["status"] == "stopped") || half_gone())
     }
 
     /// Makes what is there before the operation.

@@ -126,6 +126,11 @@ impl Running {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     /// Waits for its end; a call that does not end in time is a failure.
     pub(crate) fn done(mut self) -> Verdict<Done> {
         let Some(status) = within(LIMIT, || self.child.try_wait().transpose()) else {

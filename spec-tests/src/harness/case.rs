@@ -14,6 +14,8 @@ pub(crate) enum Level {
     May,
     /// Not of the specification: the command line that engines use, as runc(8) has it.
     Cli,
+    /// Not of the specification: what a hostile image or container must not achieve.
+    Attack,
 }
 
 impl fmt::Display for Level {
@@ -23,6 +25,7 @@ impl fmt::Display for Level {
             Self::Should => "SHOULD",
             Self::May => "MAY",
             Self::Cli => "CLI",
+            Self::Attack => "ATTACK",
         })
     }
 }
@@ -65,6 +68,8 @@ pub(crate) struct Case {
     pub(crate) clause: String,
     /// The specification's version that brought the clause.
     pub(crate) since: Version,
+    /// What Corten must be without, in a test build, for the case to fail: docs/hostile.md.
+    pub(crate) guard: Option<&'static str>,
     body: Body,
 }
 
@@ -118,8 +123,23 @@ impl Group<'_> {
             level,
             clause: format!("{document} {clause}"),
             since: if level == Level::Cli { Version(1, 0) } else { self.since },
+            guard: None,
             body: Box::new(body),
         });
+    }
+
+    /// A case of an attack, whose id or description is the clause. Without `guard` Corten does not withstand it.
+    pub(crate) fn attack(
+        &mut self,
+        name: &str,
+        what: &str,
+        guard: Option<&'static str>,
+        body: impl Fn(&Test) -> Verdict + Send + Sync + 'static,
+    ) {
+        self.add(Level::Attack, name, what, body);
+        if let Some(case) = self.suite.cases.last_mut() {
+            case.guard = guard;
+        }
     }
 
     /// A case of an absolute requirement.

@@ -147,6 +147,14 @@ impl Machine {
         }
     }
 
+    /// Skips unless the kernel maps the ids of the file system of `path`: of tmpfs it does since 6.3.
+    pub(crate) fn needs_id_maps(&self, path: &Path) -> Verdict {
+        match nix::sys::statfs::statfs(path)?.filesystem_type() {
+            nix::sys::statfs::TMPFS_MAGIC => self.needs_kernel(6, 3, "maps the ids of a tmpfs"),
+            _ => Ok(()),
+        }
+    }
+
     /// Skips unless the kernel lists this file system.
     pub(crate) fn needs_filesystem(&self, name: &str) -> Verdict {
         let list = fs::read_to_string("/proc/filesystems").unwrap_or_default();

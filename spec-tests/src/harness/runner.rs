@@ -50,11 +50,15 @@ pub(crate) struct Options {
     pub(crate) retries: usize,
     /// Known departures.
     pub(crate) known: Known,
+    /// Each case is tried without its guard, on a test build of Corten, and is to fail.
+    pub(crate) unguarded: bool,
 }
 
 /// Tries all cases that `options` choose; true when none failed.
 pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> {
-    let chosen: Vec<&Case> = suite.cases.iter().filter(|case| wanted(case, &options.filter)).collect();
+    let shows = |case: &Case| !options.unguarded || case.guard.is_some();
+    let chosen = suite.cases.iter().filter(|case| wanted(case, &options.filter) && shows(case));
+    let chosen: Vec<&Case> = chosen.collect();
     sys::catch_interrupts()?;
     let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
     let outcomes = try_all(&chosen, &ground, options);
@@ -150,8 +154,9 @@ impl Ground {
         let _ = fs::remove_dir(&self.base);
     }
 
-    fn order(&self, case: &Case, index: usize) -> Order {
+    fn order(&self, case: &Case, index: usize, unguarded: bool) -> Order {
         Order {
+            unguarded: case.guard.filter(|_| unguarded).map(str::to_owned),
             case: case.name.clone(),
             runtime: self.runtime.clone(),
             dir: self.base.join(format!("{index:03}")),
@@ -199,10 +204,10 @@ fn try_all(cases: &[&Case], ground: &Ground, options: &Options) -> io::Result<Ve
                 while !sys::interrupted() {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(index) else { break };
-                    let mut outcome = try_one(case, &ground.order(case, index));
+                    let mut outcome = try_one(case, &ground.order(case, index, options.unguarded));
                     for _ in 0..options.retries {
                         if outcome.kind == Kind::Failed {
-                            outcome = try_one(case, &ground.order(case, index));
+                            outcome = try_one(case, &ground.order(case, index, options.unguarded));
                         }
                     }
                     options.known.judge(&mut outcome, machine::kind(&ground.hierarchies));
@@ -224,7 +229,11 @@ fn try_all(cases: &[&Case], ground: &Ground, options: &Options) -> io::Result<Ve
 
 fn try_one(case: &Case, order: &Order) -> Outcome {
     let start = Instant::now();
-    let answer = work(order).unwrap_or_else(|error| Answer { kind: Kind::Failed, words: error.to_string() });
+    let mut answer =
+        work(order).unwrap_or_else(|error| Answer { kind: Kind::Failed, words: error.to_string() });
+    if let Some(guard) = &order.unguarded {
+        answer = answer.without(guard);
+    }
     if answer.kind != Kind::Failed || env::var_os("CORTEN_TEST_KEEP").is_none() {
         let _ = fs::remove_dir_all(&order.dir);
     }
@@ -249,6 +258,7 @@ fn work(order: &Order) -> io::Result<Answer> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(fs::File::create(&words)?)
+        .env("CORTEN_UNGUARDED", order.unguarded.as_deref().unwrap_or_default())
         .spawn()?;
     let Some(status) = within(LIMIT, || worker.try_wait().transpose()) else {
         let pid = i32::try_from(worker.id()).map_err(io::Error::other)?;

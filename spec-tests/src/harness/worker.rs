@@ -20,6 +20,8 @@ pub(super) struct Order {
     pub(super) parent: String,
     pub(super) version: (u32, u32),
     pub(super) name: String,
+    /// The guard that the runtime is to be without.
+    pub(super) unguarded: Option<String>,
 }
 
 /// What a worker leaves in its directory.
@@ -27,6 +29,19 @@ pub(super) struct Order {
 pub(super) struct Answer {
     pub(super) kind: Kind,
     pub(super) words: String,
+}
+
+impl Answer {
+    /// What it says of a case whose guard was off: that it notices.
+    pub(super) fn without(self, guard: &str) -> Self {
+        match self.kind {
+            Kind::Failed => Self { kind: Kind::Passed, words: self.words },
+            Kind::Passed => {
+                Self { kind: Kind::Failed, words: format!("it passes without the guard {guard} too") }
+            }
+            Kind::Skipped => self,
+        }
+    }
 }
 
 /// The file in a case's directory that holds its answer.

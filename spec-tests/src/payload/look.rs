@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::{env, fs, io};
 
 /// The capabilities by number, capabilities(7).
-const CAPABILITIES: [&str; 41] = [
+pub(crate) const CAPABILITIES: [&str; 41] = [
     "CHOWN",
     "DAC_OVERRIDE",
     "DAC_READ_SEARCH",

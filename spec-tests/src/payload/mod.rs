@@ -3,11 +3,12 @@
 
 mod files;
 mod hook;
+mod hostile;
 mod look;
 mod probe;
 mod sys;
 
-pub(crate) use look::{RLIMITS, capabilities, mount_line, rlimits};
+pub(crate) use look::{CAPABILITIES, RLIMITS, capabilities, mount_line, rlimits};
 
 use nix::{
     mount::{MsFlags, mount},
@@ -44,6 +45,12 @@ pub(crate) fn main(args: &[String]) -> ExitCode {
         Some("family") => family(usize::from(number(rest))),
         Some("hook") => hook::record(rest),
         Some("notify") => notify(rest),
+        Some("notify-badly") => hostile::notify_badly(),
+        Some("hunt") => hostile::hunt(rest),
+        Some("cover-proc") => hostile::cover_proc(),
+        Some("open-descriptors") => hostile::open_descriptors(),
+        Some("named") => hostile::named(rest),
+        Some("cgroups") => hostile::cgroups(rest),
         Some("hang") => {
             thread::sleep(Duration::from_secs(60));
             ExitCode::SUCCESS

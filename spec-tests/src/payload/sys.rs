@@ -172,3 +172,23 @@ pub(crate) fn trace_me(command: &mut std::process::Command) {
     // SAFETY: between fork and exec the closure makes one system call and nothing else.
     unsafe { command.pre_exec(body) };
 }
+
+/// Whether descriptor `fd` is open.
+pub(crate) fn is_open(fd: i32) -> bool {
+    // SAFETY: F_GETFD takes a number and touches no memory.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// Sends `bytes` and `count` copies of the standard input, unix(7) SCM_RIGHTS.
+pub(crate) fn send_descriptors(
+    socket: &std::os::unix::net::UnixDatagram,
+    bytes: &[u8],
+    count: usize,
+) -> io::Result<()> {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    use std::os::fd::AsRawFd;
+    let descriptors = vec![0; count];
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    sendmsg::<()>(socket.as_raw_fd(), &[io::IoSlice::new(bytes)], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    Ok(())
+}

@@ -4,7 +4,11 @@ use super::{
     paths::{self, Strictness},
     sys::{self, CStr, Fault, Fd, Res, Stat, errno, fault},
 };
-use crate::{arch::nr, wire::Text};
+use crate::{
+    arch::nr,
+    guards::{self, Guard},
+    wire::Text,
+};
 
 /// How deep a tree may be.
 const MAX_DEPTH: usize = 64;
@@ -78,7 +82,7 @@ fn copy_entry(from: i32, to: i32, name: CStr, depth: usize) -> Res<()> {
             own(copy.raw(), stat)
         }
         sys::S_IFREG => {
-            let source = sys::openat2(from, name, sys::O_RDONLY, 0, only_this)?;
+            let source = open_regular(from, name)?;
             let flags = sys::O_WRONLY | sys::O_CREAT | sys::O_EXCL | sys::O_NOFOLLOW;
             let copy = sys::openat(to, name, flags, 0o600)?;
             copy_content(&source, &copy)?;
@@ -96,6 +100,22 @@ fn copy_entry(from: i32, to: i32, name: CStr, depth: usize) -> Res<()> {
             sys::chownat(to, name, stat.uid, stat.gid)?;
             sys::chmodat(to, name, stat.mode & 0o7777)
         }
+    }
+}
+
+/// Opens a file that was regular when it was looked at, and proves that it still is: a FIFO in its place would hold this
+/// process up.
+fn open_regular(from: i32, name: CStr) -> Res<Fd> {
+    const ESTALE: i32 = 116;
+    let only_this = sys::RESOLVE_BENEATH | sys::RESOLVE_NO_SYMLINKS;
+    if !guards::on(Guard::CopyUp) {
+        return sys::openat2(from, name, sys::O_RDONLY, 0, only_this);
+    }
+    let flags = sys::O_RDONLY | sys::O_NONBLOCK | sys::O_NOCTTY;
+    let source = sys::openat2(from, name, flags, 0, only_this)?;
+    match sys::stat_fd(source.raw())?.is(sys::S_IFREG) {
+        true => Ok(source),
+        false => Err(fault(nr::OPENAT2, ESTALE)),
     }
 }
 

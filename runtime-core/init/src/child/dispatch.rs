@@ -7,12 +7,16 @@ use super::{
     sys::{self, CStr, Forked, Res},
     terminal::{self, Terminal},
 };
-use crate::{message::Kind, step::Step};
+use crate::{
+    guards::{self, Guard},
+    message::Kind,
+    step::Step,
+};
 
 /// Carries out one step. The order of the arms is the order of a container's birth.
 pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
     match *step {
-        Step::Dumpable { on } => sys::set_dumpable(on),
+        Step::Dumpable { on } => sys::set_dumpable(on || !guards::on(Guard::Dumpable)),
         Step::Procfs { slot } => {
             state.procfs = slot;
             Ok(())
@@ -31,7 +35,12 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
             let netlink = sys::netlink()?;
             sys::send(state.fd(socket), b"netlink", Some(netlink.raw()))
         }
-        Step::NewSession {} => sys::setsid(),
+        Step::NewSession {} => {
+            if !guards::on(Guard::Dumpable) {
+                sys::set_dumpable(true)?; // the kernel has taken it back when the user namespace was entered
+            }
+            sys::setsid()
+        }
         Step::Hook { index: _, path, arguments, environment, timeout, state: input, output, errors } => {
             let hook = Hook { path, arguments, environment, timeout, state: input, output, errors };
             hooks::run(state, &hook)
@@ -144,6 +153,10 @@ fn carry_out_on_process(state: &mut State, step: &Step) -> Res<()> {
             Ok(())
         }
         Step::WorkingDirectory { path, again } => program::working_directory(state, path, again),
+        Step::Home { uid } => {
+            state.home.look_up(uid);
+            Ok(())
+        }
         Step::Scheduler { attributes } => sys::sched_setattr(attributes.0),
         Step::IoPriority { value } => sys::ioprio_set(value),
         Step::Personality { persona } => sys::personality(persona),

@@ -4,6 +4,7 @@
 mod channel;
 mod copy_up;
 mod dispatch;
+mod home;
 mod hooks;
 mod identity;
 mod listener;
@@ -15,6 +16,7 @@ pub mod sys;
 mod terminal;
 
 use crate::{
+    guards::{self, Guard},
     step::{NO_SLOT, SLOT_PROGRAM, SLOT_SYNC, SLOTS, Slot},
     wire::Input,
 };
@@ -30,6 +32,8 @@ pub(crate) struct State {
     found: usize,
     /// The first attempt at the working directory was refused.
     directory_pending: bool,
+    /// The variable that the environment lacks.
+    home: home::Home,
     /// The mounts that masked paths are cloned from are attached.
     masked_directory: bool,
     masked_null: bool,
@@ -90,12 +94,15 @@ impl Arguments {
                 number.checked_mul(10)?.checked_add(usize::from(digit))
             })
         };
-        Some(Self {
+        let arguments = Self {
             base: number()?.try_into().ok()?,
             slots: number()?.try_into().ok()?,
             offset: number()?,
             length: number()?,
-        })
+        };
+        #[cfg(feature = "unguarded")]
+        guards::MASK.store(u32::try_from(number()?).ok()?, core::sync::atomic::Ordering::Relaxed);
+        Some(arguments)
     }
 }
 
@@ -106,6 +113,7 @@ pub fn run(arguments: Arguments) -> ! {
         procfs: NO_SLOT,
         found: 0,
         directory_pending: false,
+        home: home::Home::new(),
         masked_directory: false,
         masked_null: false,
         step: 0,
@@ -122,7 +130,9 @@ pub fn run(arguments: Arguments) -> ! {
 
 fn carry_out(state: &mut State, arguments: Arguments) -> Res<()> {
     sys::reset_signals();
-    sys::cloexec_from(arguments.base)?;
+    if guards::on(Guard::CloseOnExec) {
+        sys::cloexec_from(arguments.base)?;
+    }
     let plan = sys::map_file(state.fd(SLOT_PROGRAM), arguments.offset, arguments.length)?;
     state.close(SLOT_PROGRAM);
     let mut input = Input::new(plan);

@@ -5,12 +5,21 @@ use super::{
     State,
     sys::{self, CStr, Fault, Fd, Res, errno, fault},
 };
-use crate::{arch::nr, wire::Text};
+use crate::{
+    arch::nr,
+    guards::{self, Guard},
+    wire::Text,
+};
 
 const BENEATH: u64 = sys::RESOLVE_BENEATH | sys::RESOLVE_NO_XDEV | sys::RESOLVE_NO_SYMLINKS;
 
 /// Writes `value` to the file `path` of /proc in one write(2).
 pub(super) fn write(state: &State, path: Text, value: Text) -> Res<()> {
+    if !guards::on(Guard::ProcfsHandle) {
+        let folder = sys::openat(sys::AT_FDCWD, CStr::new(b"/proc\0"), sys::O_PATH, 0)?;
+        let file = sys::openat(folder.raw(), path.into(), sys::O_WRONLY, 0)?;
+        return sys::write(file.raw(), value.0).map(drop);
+    }
     let file = match sys::openat2(state.fd(state.procfs), path.into(), sys::O_WRONLY, 0, BENEATH) {
         // The host's /proc may be read-only or covered, as inside another container: a private one is neither.
         Err(Fault { errno: errno::EROFS | errno::EXDEV | errno::EBADF, .. }) => {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     arch::nr,
+    guards::{self, Guard},
     message::Kind,
     wire::{Text, Texts},
 };
@@ -41,7 +42,7 @@ fn check(path: CStr) -> Res<()> {
 /// Executes the program that was found. It returns only if that fails.
 pub(super) fn execute(state: &State, candidates: Texts, arguments: Texts, environment: Texts) -> Res<()> {
     let path = candidates.iter().nth(state.found).ok_or(fault(nr::EXECVE, errno::ENOENT))?;
-    let fault = sys::execve(path.into(), table(arguments)?, table(environment)?);
+    let fault = sys::execve(path.into(), table(arguments)?, table_with(environment, state.home.address())?);
     channel::report_failure_with(state, fault, 0, path.0);
     sys::exit(1)
 }
@@ -53,9 +54,15 @@ pub(super) fn announce(state: &State) -> Res<()> {
 
 /// The addresses of `texts` and a 0, as execve(2) wants them.
 pub(super) fn table(texts: Texts) -> Res<&'static [usize]> {
-    let words = sys::map_words(texts.len() + 1)?;
-    for (place, text) in words.iter_mut().zip(texts.iter()) {
-        *place = text.as_ptr() as usize;
+    table_with(texts, None)
+}
+
+/// The same with one more text, by its address.
+fn table_with(texts: Texts, more: Option<usize>) -> Res<&'static [usize]> {
+    let words = sys::map_words(texts.len() + 2)?;
+    let addresses = texts.iter().map(|text| text.as_ptr() as usize).chain(more);
+    for (place, address) in words.iter_mut().zip(addresses) {
+        *place = address;
     }
     Ok(words)
 }
@@ -86,6 +93,9 @@ pub(super) fn working_directory(state: &mut State, path: Text, again: bool) -> R
 }
 
 fn enter(path: Text) -> Res<()> {
+    if !guards::on(Guard::WorkingDirectory) {
+        return sys::chdir(path.into());
+    }
     let resolve = sys::RESOLVE_IN_ROOT | sys::RESOLVE_NO_MAGICLINKS;
     let root = sys::openat(sys::AT_FDCWD, CStr::new(b"/\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
     let directory = sys::openat2(root.raw(), path.into(), sys::O_PATH | sys::O_DIRECTORY, 0, resolve)?;

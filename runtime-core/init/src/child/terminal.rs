@@ -5,7 +5,12 @@ use super::{
     paths::{self, Missing, Strictness},
     sys::{self, CStr, Fd, Res, errno, fault},
 };
-use crate::{arch::nr, step::Slot, wire::Text};
+use crate::{
+    arch::nr,
+    guards::{self, Guard},
+    step::Slot,
+    wire::Text,
+};
 
 /// What a terminal is like, as [`crate::step::Step::Terminal`] says.
 pub(super) struct Terminal {
@@ -30,12 +35,15 @@ pub(super) fn open(state: &mut State, terminal: &Terminal) -> Res<()> {
     if terminal.uid != 0 {
         sys::fchown(peer.raw(), terminal.uid)?;
     }
-    if terminal.console {
-        attach_console(root, peer.raw())?;
-    }
-    let mut name = [0_u8; 24];
+    let mut name = [0_u8; 25];
     let name = terminal_name(sys::terminal_number(master.raw())?, &mut name);
-    sys::send(state.fd(terminal.socket), name, Some(master.raw()))?;
+    if terminal.console {
+        match guards::on(Guard::TerminalPeer) {
+            true => attach_console(root, peer.raw())?,
+            false => attach_console(root, sys::openat(sys::AT_FDCWD, name.into(), sys::O_PATH, 0)?.raw())?,
+        }
+    }
+    sys::send(state.fd(terminal.socket), name.0, Some(master.raw()))?;
     state.close(terminal.socket);
     own(peer)
 }
@@ -62,7 +70,9 @@ fn open_master(root: i32) -> Res<Fd> {
 
 /// Attaches the terminal at /dev/console: a file there is made if none is, and never a symlink followed.
 fn attach_console(root: i32, peer: i32) -> Res<()> {
-    let place = paths::open_or_make(root, Text(CONSOLE), Strictness::NoFollowLast, Missing::File)?;
+    let strictness =
+        if guards::on(Guard::ConsoleLink) { Strictness::NoFollowLast } else { Strictness::Follow };
+    let place = paths::open_or_make(root, Text(CONSOLE), strictness, Missing::File)?;
     if sys::stat_fd(place.raw())?.is(sys::S_IFLNK) {
         return Err(fault(nr::MOVE_MOUNT, errno::ELOOP));
     }
@@ -89,28 +99,24 @@ fn own(peer: Fd) -> Res<()> {
     Ok(())
 }
 
-/// `/dev/pts/N`: what engines expect beside the descriptor.
-fn terminal_name(number: u32, buffer: &mut [u8; 24]) -> &[u8] {
-    let mut at = buffer.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        buffer[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
+/// `/dev/pts/N`: what engines expect beside the descriptor. A NUL follows it as texts have it.
+fn terminal_name(number: u32, buffer: &mut [u8; 25]) -> Text<'_> {
     let prefix = b"/dev/pts/";
-    let start = at - prefix.len();
-    buffer[start..at].copy_from_slice(prefix);
-    &buffer[start..]
+    buffer[..prefix.len()].copy_from_slice(prefix);
+    sys::write_number(&mut buffer[prefix.len()..], number);
+    let length = buffer.iter().take_while(|byte| **byte != 0).count();
+    Text(&buffer[..length])
 }
 
 /// Standard streams that are the host's /dev/null become the container's: through the host's, its mode could be changed.
 pub(super) fn reopen_null(root: i32) -> Res<()> {
     for stream in 0..=2 {
         if !sys::stat_fd(stream).is_ok_and(sys::Stat::is_null) {
+            continue;
+        }
+        if !guards::on(Guard::NullStream) {
+            let null = sys::openat(sys::AT_FDCWD, CStr::new(b"/dev/null\0"), sys::O_RDWR, 0)?;
+            sys::dup_to(null.raw(), stream)?;
             continue;
         }
         let resolve = sys::RESOLVE_IN_ROOT | sys::RESOLVE_NO_SYMLINKS;

@@ -6,7 +6,11 @@ use crate::{
     failure::Failure,
     output::{self, Format},
 };
-use std::{ffi::OsString, process::Command};
+use std::{
+    ffi::OsString,
+    io::Read,
+    process::{Command, Stdio},
+};
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     let (format, options) = format(args)?;
@@ -41,13 +45,22 @@ fn host_ps(options: &[OsString]) -> Result<String, Failure> {
     } else {
         ps.args(options)
     };
-    let output = ps.output().map_err(|error| Failure::io("run the host's ps", error))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    // Not `Command::output`, which panics where a read fails. What ps says is little: the pipes cannot block each other.
+    let mut run = || {
+        let mut child = ps.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (mut listing, mut words) = (Vec::new(), Vec::new());
+        let read = child.stdout.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut listing));
+        let read = read.and(child.stderr.take().map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut words)));
+        let status = child.wait()?;
+        read.map(|_| (status, listing, words))
+    };
+    let (status, listing, words) = run().map_err(|error| Failure::io("run the host's ps", error))?;
+    if status.success() {
+        return Ok(String::from_utf8_lossy(&listing).into_owned());
     }
-    let words = String::from_utf8_lossy(&output.stderr);
+    let words = String::from_utf8_lossy(&words);
     let first = words.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    Err(Failure::usage(format!("ps: {}: {first}", output.status)))
+    Err(Failure::usage(format!("ps: {status}: {first}")))
 }
 
 /// The lines about the processes `pids`, and the heading.

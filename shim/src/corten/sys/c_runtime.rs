@@ -30,7 +30,8 @@ macro_rules! never_called {
 }
 
 never_called! {
-    _Unwind_DeleteException _Unwind_FindEnclosingFunction _Unwind_GetCFA _Unwind_GetDataRelBase _Unwind_GetIP
+    _Unwind_DeleteException _Unwind_FindEnclosingFunction _Unwind_ForcedUnwind _Unwind_GetCFA _Unwind_GetDataRelBase
+    _Unwind_GetIP
     _Unwind_GetIPInfo _Unwind_GetLanguageSpecificData _Unwind_GetRegionStart _Unwind_GetTextRelBase
     _Unwind_RaiseException _Unwind_Resume _Unwind_SetGR _Unwind_SetIP
 }

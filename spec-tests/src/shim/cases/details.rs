@@ -34,6 +34,7 @@ pub(super) fn add(suite: &mut Suite) {
     group.must("kill-paused", "Kill of a paused one", probe(kill_paused));
     group.must("update-memory", "Update", probe(update_memory));
     group.must("update-garbage", "Update with what is no JSON", probe(update_garbage));
+    group.must("stats-type", "Stats", probe(stats_type));
     group.must("stats-running", "Stats", probe(stats_running));
     group.must("stats-stopped", "Stats after exit", probe(stats_stopped));
     group.must("shutdown-with-containers", "Shutdown", probe(shutdown_ignored));
@@ -191,6 +192,16 @@ fn kill_paused(probe: &Probe) -> Verdict {
     task.is(status::STOPPED)
 }
 
+/// Skips where memory cannot be limited.
+pub(super) fn needs_memory(probe: &Probe) -> Verdict {
+    let machine = &probe.test.machine;
+    if machine.cgroups == Cgroups::V2 {
+        machine.v2(Some("memory")).map(drop)
+    } else {
+        machine.v1("memory").map(drop)
+    }
+}
+
 /// The file of the task's memory limit; a skip where there is none.
 fn memory_limit(task: &Task) -> Verdict<std::path::PathBuf> {
     let path = task.bundle.config["linux"]["cgroupsPath"]
@@ -249,12 +260,17 @@ fn stats(task: &Task) -> Verdict<(Vec<u8>, [&'static [u64]; 3])> {
     Ok((stats.value, paths))
 }
 
+fn stats_type(probe: &Probe) -> Verdict {
+    let task = probe.task_in(State::Running)?;
+    stats(&task).map(drop)
+}
+
 fn stats_running(probe: &Probe) -> Verdict {
+    needs_memory(probe)?;
     let mut bundle = probe.bundle()?;
     bundle.config["linux"]["resources"] = json!({"memory": {"limit": 64 << 20}, "pids": {"limit": 50}});
     let task = probe.task_of(bundle)?;
     task.bring(State::Running)?;
-    memory_limit(&task)?;
     let (stats, [pids, limit, _]) = stats(&task)?;
     check_eq!(number_at(&stats, pids), Some(1), "pids.current");
     check_eq!(number_at(&stats, &[pids[0], 2]), Some(50), "pids.limit");
@@ -263,12 +279,12 @@ fn stats_running(probe: &Probe) -> Verdict {
 }
 
 fn stats_stopped(probe: &Probe) -> Verdict {
+    needs_memory(probe)?;
     let mut bundle = probe.bundle()?;
     bundle.payload(&["allocate", "100"]);
     bundle.config["linux"]["resources"] = json!({"memory": {"limit": 16 << 20, "swap": 16 << 20}});
     let task = probe.task_of(bundle)?;
     task.create()?;
-    memory_limit(&task)?;
     task.start()?;
     check_eq!(task.wait()?, 137, "the exit status");
     let (stats, [_, _, kills]) = stats(&task)?;

@@ -1,7 +1,7 @@
 //! Events: which, with what, in which order.
 
 use crate::{
-    harness::{Cgroups, Suite, Verdict, check, check_eq, fail},
+    harness::{Suite, Verdict, check, check_eq, fail},
     shim::{
         daemon::NAMESPACE,
         messages::{Empty, TaskCreate, TaskDelete, TaskExec, TaskExit, TaskStart, WaitResponse},
@@ -87,11 +87,7 @@ fn pause(probe: &Probe) -> Verdict {
 }
 
 fn oom(probe: &Probe) -> Verdict {
-    if probe.test.machine.cgroups == Cgroups::V2 {
-        probe.test.machine.v2(Some("memory"))?;
-    } else {
-        probe.test.machine.v1("memory")?;
-    }
+    super::details::needs_memory(probe)?;
     let mut bundle = probe.bundle()?;
     bundle.payload(&["allocate", "100"]);
     bundle.config["linux"]["resources"] = json!({"memory": {"limit": 16 << 20, "swap": 16 << 20}});

@@ -15,6 +15,7 @@ pub const O_RDWR: u64 = 2;
 pub const O_CREAT: u64 = 0o100;
 pub const O_EXCL: u64 = 0o200;
 pub const O_NOCTTY: u64 = 0o400;
+pub const O_NONBLOCK: u64 = 0o4000;
 pub const O_CLOEXEC: u64 = 0o2_000_000;
 pub const O_PATH: u64 = 0o10_000_000;
 #[cfg(target_arch = "x86_64")]
@@ -245,4 +246,14 @@ pub fn cwd_is_beneath_root() -> Res<bool> {
 /// getdents64(2).
 pub fn getdents(directory: i32, buffer: &mut [u8]) -> Res<usize> {
     call(nr::GETDENTS64, [fd_arg(directory), buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0])
+}
+
+/// `number` in digits at the start of `place`.
+pub fn write_number(place: &mut [u8], number: u32) {
+    let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+    let mut rest = number;
+    for digit in place[..digits].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
 }

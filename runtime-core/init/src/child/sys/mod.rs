@@ -95,6 +95,12 @@ impl<'a> CStr<'a> {
         debug_assert!(bytes.last() == Some(&0));
         Self(bytes)
     }
+    /// Itself without the slashes that it begins with.
+    pub fn relative(self) -> Self {
+        let slashes = self.0.iter().take_while(|byte| **byte == b'/').count();
+        let rest = &self.0[slashes..];
+        if rest.first().is_none_or(|byte| *byte == 0) { Self(b".\0") } else { Self(rest) }
+    }
     fn pointer(self) -> usize {
         self.0.as_ptr() as usize
     }
