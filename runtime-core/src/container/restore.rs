@@ -23,14 +23,13 @@ use crate::{
     criu::{self, Kind, Options, Response, Session, Setup, since},
     fs::socket,
     hooks::Output,
-    namespace::{self, enter, flag, loopback},
+    namespace::{self, flag},
     resctrl::Group,
     rootfs,
     sys::{self, command::PrivateMounts, pidfd},
 };
 use nix::{
     fcntl::{OFlag, open},
-    sched::CloneFlags,
     sys::stat::Mode,
 };
 use oci_spec::runtime::LinuxNamespaceType;
@@ -289,7 +288,9 @@ impl Restore<'_> {
         match (response.script.as_deref(), response.notify_pid) {
             (Some("setup-namespaces"), Some(pid)) => {
                 if self.checked.namespaces.new & flag::NETWORK != 0 {
-                    loopback::set_up(pid)?;
+                    // What listens at 127.0.0.1 could not be restored without.
+                    sys::inside::set_loopback_up(pid)
+                        .map_err(|error| Error::io("set up the loopback device", error))?;
                 }
                 making.run_host_hooks(&self.checked.spec, &self.hook_output, pid)
             }
@@ -306,8 +307,8 @@ impl Restore<'_> {
                 }
                 if self.checked.spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)) {
                     // Only now: criu may need a directory in it to change to it, and does not say what it was.
-                    enter::act_in(pid, CloneFlags::CLONE_NEWNS, "mnt", || sys::mounts::set_read_only(c"/"))
-                        .map_err(|errno| Error::io("root.readonly: mount_setattr", errno))?;
+                    sys::inside::set_root_read_only(pid)
+                        .map_err(|error| Error::io("root.readonly: mount_setattr", error))?;
                 }
                 making.put_on_record(self.builder, &self.checked.spec, pid)
             }

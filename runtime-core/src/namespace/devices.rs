@@ -115,7 +115,7 @@ fn move_one(here: &Socket, there: &Socket, namespace: &OwnedFd, name: &str, insi
 }
 
 /// A `struct ifinfomsg` for the device `index`, which is set up if `up`.
-pub(super) fn link(index: u32, up: bool) -> [u8; LINK] {
+fn link(index: u32, up: bool) -> [u8; LINK] {
     let mut link = [0; LINK];
     link[4..8].copy_from_slice(&index.to_ne_bytes());
     let flags = if up { libc::IFF_UP.cast_unsigned() } else { 0 };

@@ -2,6 +2,7 @@
 
 pub(crate) mod bpf;
 pub(crate) mod command;
+pub(crate) mod inside;
 pub(crate) mod kill;
 pub(crate) mod mounts;
 pub(crate) mod pidfd;
