@@ -1,5 +1,8 @@
 //! The only unsafe code of this binary: what nix and std have no safe call for.
 
+#[cfg(all(not(debug_assertions), panic = "abort", not(test)))]
+#[path = "../../corten/sys/c_runtime.rs"]
+mod c_runtime;
 pub(crate) mod mount;
 
 use std::{
