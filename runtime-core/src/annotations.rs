@@ -18,9 +18,18 @@ pub(crate) const SECCOMP_FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_sysc
 /// CRIU's configuration file for the container, or an empty text for none.
 pub(crate) const CRIU_CONFIG: &str = "org.criu.config";
 
+/// A sub-cgroup of the systemd unit that the container is put into.
+pub(crate) const SYSTEMD_SUBGROUP: &str = "run.oci.systemd.subgroup";
+/// A sub-cgroup of the container's cgroup that its process is put into and given.
+pub(crate) const DELEGATE_CGROUP: &str = "run.oci.delegate-cgroup";
+/// Where in the container cgroup v1's hierarchy of systemd is mounted, for an old systemd on a host of v2.
+pub(crate) const SYSTEMD_FORCE_V1: &str = "run.oci.systemd.force_cgroup_v1";
+/// What a property of the container's systemd unit begins with, runc(8).
+pub(crate) const SYSTEMD_PROPERTY: &str = "org.systemd.property.";
+
 /// What whoever writes annotations for others must not let them set: it reaches files, sockets and rights of the host.
 /// A name that ends with a dot stands for all that begin with it (features.md, "Unsafe annotations").
-pub(crate) const UNSAFE: [&str; 2] = ["run.oci.", CRIU_CONFIG];
+pub(crate) const UNSAFE: [&str; 3] = ["run.oci.", SYSTEMD_PROPERTY, CRIU_CONFIG];
 
 /// The value of an annotation.
 pub(crate) fn find<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
@@ -56,6 +65,10 @@ mod tests {
             SECCOMP_RECEIVER,
             SECCOMP_FAIL_UNKNOWN,
             CRIU_CONFIG,
+            SYSTEMD_SUBGROUP,
+            DELEGATE_CGROUP,
+            SYSTEMD_FORCE_V1,
+            SYSTEMD_PROPERTY,
         ];
         let told = |name: &str| {
             UNSAFE.iter().any(|told| *told == name || told.ends_with('.') && name.starts_with(told))

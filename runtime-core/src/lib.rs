@@ -41,7 +41,7 @@ mod signal;
 mod sys;
 
 pub use cgroup::{CgroupManager, OomEvents, Stats};
-pub use config::{load_process, load_resources, parse_process};
+pub use config::{load_mounts, load_process, load_resources, parse_process};
 pub use container::{
     CheckpointOptions, Console, Container, ContainerBuilder, Created, CriuOptions, ExitStatus, NotifySocket,
     Plan, Process, ProcessBuilder, RestoreOptions, Running, State, Status, Stdio, default_root,
@@ -49,6 +49,7 @@ pub use container::{
 pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
+pub use init::user_namespace;
 pub use job::Job;
 pub use oci_spec;
 pub use signal::Signal;

@@ -2,14 +2,22 @@
 
 use crate::{
     cases, engines, faults,
-    harness::{Cgroups, Format, Known, Options, conformance, table, wanted},
-    soak,
+    harness::{Cgroups, Claims, Format, Known, Options, Stop, conformance, in_path, solo, table, wanted},
+    shim, soak,
 };
 use lexopt::{Arg, Parser, ValueExt};
-use std::{error::Error, path::PathBuf, thread, time::Duration};
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 const HELP: &str = "\
 spec-tests conformance --runtime PATH [options]
+spec-tests shim --shim PATH [options]         containerd's task service: a shim asked by ttrpc, without containerd
+spec-tests shim-bench --shim PATH [options]   what a shim costs, beside --reference PATH (default: containerd-shim-runc-v2)
+spec-tests shim-soak --shim PATH [options]    many containers at once and in a row: nothing of them stays
 spec-tests engines --runtime PATH [options]   Docker, Podman and containerd for real, where they are installed
 spec-tests faults --runtime PATH [options]    every system call fails, or the runtime is killed before it
 spec-tests soak --runtime PATH [options]      many lives at once with random operations
@@ -23,7 +31,9 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --output FILE          write the report there, and the text form on standard output
   --jobs N               how many cases at a time (default: the processors)
   --retries N            try a case that failed N times more, for a loaded machine (default: 0)
-  --engine NAME          only containerd, docker, docker-userns, podman or podman-rootless; may be repeated
+  --shim PATH            the shim to try: any binary that containerd starts for its task service
+                         (of engines: the one beside the runtime, unless it is named)
+  --engine NAME          only containerd, shim, docker, docker-userns, podman or podman-rootless; may be repeated
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
   --compare              of engines: try all cases with the reference too, not only those that fail, for a table of both
   --limit SECONDS        of engines: what is not done by then has failed (default: 345)
@@ -34,6 +44,9 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --parallel N           of soak: so many at a time (default: 4)
   --alive N              of soak: so many containers live beside them (default: 0)
   --seed N               of soak: what decides the first life (default: 1); with --count 1 a life that failed is repeated
+  --rounds N             of shim-bench: containers measured (default: 20)
+  --at-once N            of shim-soak: containers at the same time (default: 200)
+  --in-a-row N           of shim-soak: containers one after another (default: 5000)
   --known FILE           known departures, `case: reason` a line: skipped while they fail, a failure once they pass
 
 It runs as root. The exit code is 0 if no case failed, 1 if one did, 2 on misuse.
@@ -46,6 +59,8 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut columns = Vec::new();
     let mut list = false;
     let mut only = Vec::new();
+    let mut shim_file: Option<PathBuf> = None;
+    let mut counts = Counts { rounds: 20, at_once: 200, in_a_row: 5000 };
     let mut compare = false;
     let mut limit = Duration::from_secs(345);
     let (mut sample, mut errors, mut kills) = (None, true, true);
@@ -53,6 +68,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut reference = Some(PathBuf::from("runc"));
     let mut options = Options {
         runtime: "".into(),
+        claims: Claims::of,
         filter: Vec::new(),
         cgroups: None,
         format: Format::Text,
@@ -67,6 +83,10 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
                 print!("{HELP}");
                 return Ok(true);
             }
+            Arg::Long("rounds") => counts.rounds = parser.value()?.parse()?,
+            Arg::Long("at-once") => counts.at_once = parser.value()?.parse()?,
+            Arg::Long("in-a-row") => counts.in_a_row = parser.value()?.parse()?,
+            Arg::Long("shim") => shim_file = Some(parser.value()?.into()),
             Arg::Long("runtime") => options.runtime = parser.value()?.into(),
             Arg::Long("filter") => options.filter.push(parser.value()?.string()?),
             Arg::Long("count") => count = parser.value()?.parse()?,
@@ -105,8 +125,18 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         let v2 = options.cgroups == Some(Cgroups::V2);
         let Options { runtime, filter, jobs, known, .. } = options;
         let jobs = jobs + 1;
-        let options =
-            engines::Options { runtime, reference, compare, known, limit, engines: only, filter, jobs, v2 };
+        let options = engines::Options {
+            runtime,
+            shim: shim_file,
+            reference,
+            compare,
+            known,
+            limit,
+            engines: only,
+            filter,
+            jobs,
+            v2,
+        };
         return tell_engines(&options, list);
     }
     if verb.as_deref() == Some("soak") {
@@ -118,10 +148,20 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         let options = faults::Options { runtime, cgroups, filter, sample, errors, kills, jobs, output };
         return Ok(faults::faults(&options)?);
     }
-    if verb.as_deref() != Some("conformance") {
-        return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into());
-    }
-    let suite = cases::all();
+    let suite = match verb.as_deref() {
+        Some("conformance") => cases::all(),
+        Some("shim") => {
+            options.claims = Claims::of_shim;
+            options.runtime = shim_file.unwrap_or(options.runtime);
+            shim::all()
+        }
+        Some("shim-bench" | "shim-soak") => {
+            options.claims = Claims::of_shim;
+            options.runtime = shim_file.unwrap_or(options.runtime);
+            return measure(verb.as_deref(), &options, &counts, reference);
+        }
+        _ => return Err(format!("no verb {:?}\n{HELP}", verb.unwrap_or_default()).into()),
+    };
     if list {
         for case in suite.cases.iter().filter(|case| wanted(case, &options.filter)) {
             println!("{} [{} {}]", case.name, case.level, case.clause);
@@ -129,9 +169,48 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     if options.runtime.as_os_str().is_empty() {
-        return Err("--runtime PATH is needed".into());
+        return Err("--runtime PATH or --shim PATH is needed".into());
     }
     Ok(conformance(&suite, &options)?)
+}
+
+/// How much is measured.
+struct Counts {
+    rounds: usize,
+    at_once: usize,
+    in_a_row: usize,
+}
+
+fn measure(
+    verb: Option<&str>,
+    options: &Options,
+    counts: &Counts,
+    reference: Option<PathBuf>,
+) -> Result<bool, Box<dyn Error>> {
+    if options.runtime.as_os_str().is_empty() {
+        return Err("--shim PATH is needed".into());
+    }
+    let verdict = match (verb, reference) {
+        (Some("shim-soak"), _) => solo(options, |test| shim::soak(test, counts.at_once, counts.in_a_row))?,
+        (_, Some(name)) if name == Path::new("runc") => {
+            let other = in_path(Path::new("containerd-shim-runc-v2"));
+            solo(options, |test| shim::bench(test, &[other, test.runtime().to_owned()], counts.rounds))?
+        }
+        (_, Some(other)) => {
+            let other = in_path(&other);
+            solo(options, |test| shim::bench(test, &[other, test.runtime().to_owned()], counts.rounds))?
+        }
+        (_, None) => solo(options, |test| shim::bench(test, &[test.runtime().to_owned()], counts.rounds))?,
+    };
+    match verdict {
+        Ok(()) => println!("1 passed, 0 failed, 0 skipped"),
+        Err(Stop::Skip(why)) => println!("skipped: {why}\n0 passed, 0 failed, 1 skipped"),
+        Err(Stop::Fail(why)) => {
+            println!("FAIL: {why}\n0 passed, 1 failed, 0 skipped");
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn tell_engines(options: &engines::Options, list: bool) -> Result<bool, Box<dyn Error>> {
@@ -140,7 +219,7 @@ fn tell_engines(options: &engines::Options, list: bool) -> Result<bool, Box<dyn 
         return Ok(true);
     }
     if options.runtime.as_os_str().is_empty() {
-        return Err("--runtime PATH is needed".into());
+        return Err("--runtime PATH or --shim PATH is needed".into());
     }
     Ok(engines::engines(options)?)
 }

@@ -5,14 +5,23 @@
 
 mod cases;
 mod command_line;
+mod cri;
 mod engines;
 mod faults;
 mod harness;
 mod payload;
+mod shim;
 mod soak;
 mod sys;
 
 use std::{env, process::ExitCode};
+
+/// The cases of all suites, for a worker to find its own.
+fn every_case() -> harness::Suite {
+    let mut suite = cases::all();
+    suite.cases.extend(shim::all().cases);
+    suite
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -22,7 +31,11 @@ fn main() -> ExitCode {
     }
     match rest.split_first() {
         Some((verb, rest)) if verb == "payload" => payload::main(rest),
-        Some((verb, [order])) if verb == "worker" => harness::worker(&cases::all(), order),
+        Some((verb, [order])) if verb == "worker" => harness::worker(&every_case(), order),
+        Some((verb, rest)) if verb == "cri" => cri::main(rest).unwrap_or_else(|error| {
+            eprintln!("cri: {error}");
+            ExitCode::FAILURE
+        }),
         Some((verb, [order])) if verb == "engines-worker" => match engines::worker(order) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -513,6 +513,13 @@ steps! {
         /// A connected socket.
         socket: Slot,
     }
+    /// umount2(2) with MNT_DETACH of the mount that is at `target`: the uppermost, if several are.
+    72 Unmount {
+        /// The root of the tree of the container's files.
+        root: Slot,
+        /// A path of the container.
+        target: Text<'a>,
+    }
     /// Gives the still detached tmpfs in `slot` the mode of the directory that it will cover, if there is one.
     58 InheritMode {
         /// The tmpfs.

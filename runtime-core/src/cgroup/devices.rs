@@ -73,6 +73,12 @@ impl Rule {
         let same = |a: Option<u32>, b: Option<u32>| a.is_none() || b.is_none() || a == b;
         self.kind == other.kind && same(self.major, other.major) && same(self.minor, other.minor)
     }
+
+    /// Its access as letters.
+    pub(super) fn letters(&self) -> String {
+        let letters = [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')];
+        letters.into_iter().filter(|(bit, _)| self.access & bit != 0).map(|(_, letter)| letter).collect()
+    }
 }
 
 /// As `devices.allow` of v1 takes it: `c 1:3 rwm`.
@@ -83,12 +89,7 @@ impl fmt::Display for Rule {
             Kind::Block => 'b',
             Kind::Char => 'c',
         };
-        write!(f, "{kind} {}:{} ", number(self.major), number(self.minor))?;
-        let letters = [(READ, "r"), (WRITE, "w"), (MKNOD, "m")];
-        letters
-            .iter()
-            .filter(|(bit, _)| self.access & bit != 0)
-            .try_for_each(|(_, letter)| f.write_str(letter))
+        write!(f, "{kind} {}:{} {}", number(self.major), number(self.minor), self.letters())
     }
 }
 

@@ -64,6 +64,22 @@ pub enum Error {
         /// Its directory.
         path: PathBuf,
     },
+    /// systemd has a unit of the name that a container's is to have.
+    #[error("linux.cgroupsPath: systemd has a unit {unit} already")]
+    UnitExists {
+        /// Its name.
+        unit: String,
+    },
+    /// systemd does not do what it was asked for.
+    #[error("{doing}: {answer}")]
+    Systemd {
+        /// What it was asked for.
+        doing: String,
+        /// What it said.
+        answer: String,
+        /// The D-Bus name of its error, if it was one.
+        name: String,
+    },
     /// A wrong argument of a call.
     #[error("{0}")]
     Argument(String),
@@ -111,6 +127,12 @@ impl From<Error> for crate::Error {
             Error::Unsupported { .. } => ErrorKind::Unsupported,
             Error::NotEmpty { .. } | Error::Frozen { .. } | Error::Threaded { .. } => ErrorKind::InvalidState,
             Error::NotFound { .. } => ErrorKind::NotFound,
+            Error::UnitExists { .. } => ErrorKind::AlreadyExists,
+            Error::Systemd { name, .. } => match name.rsplit('.').next() {
+                Some("AccessDenied" | "InteractiveAuthorizationRequired") => ErrorKind::Permission,
+                Some("InvalidArgs" | "PropertyReadOnly") => ErrorKind::InvalidConfig,
+                _ => ErrorKind::Io,
+            },
             Error::Argument(_) => ErrorKind::InvalidArgument,
             Error::Timeout { .. } => ErrorKind::Timeout,
         };

@@ -47,6 +47,16 @@ pub(super) fn detect() -> Result<Vec<Hierarchy>> {
     Ok(found)
 }
 
+/// cgroup v1's hierarchy of systemd, where it is mounted beside cgroup v2.
+pub(super) fn old_systemd() -> Result<Option<Hierarchy>> {
+    let mount = Path::new(ROOT).join("systemd");
+    let is_v1 = statfs(&mount).is_ok_and(|fs| fs.filesystem_type() == CGROUP_SUPER_MAGIC);
+    let controllers = vec!["name=systemd".to_owned()];
+    let is_known = memberships()?.iter().any(|membership| membership.controllers == controllers);
+    let hierarchy = Hierarchy { unified: false, name: "systemd".to_owned(), controllers, mount };
+    Ok(Some(hierarchy).filter(|_| is_v1 && is_known))
+}
+
 fn unified(mount: PathBuf) -> Hierarchy {
     Hierarchy { unified: true, name: "unified".to_owned(), controllers: Vec::new(), mount }
 }
@@ -85,8 +95,18 @@ fn directory_names(controllers: &[String]) -> Vec<String> {
     names
 }
 
+/// The cgroups of process `pid`: the controllers of each hierarchy, and the path below its root.
+pub(super) fn cgroups_of(pid: i32) -> Result<Vec<(Vec<String>, PathBuf)>> {
+    let relative = |path: PathBuf| path.strip_prefix("/").map(Path::to_owned).unwrap_or(path);
+    let all = memberships_of(&format!("/proc/{pid}/cgroup"))?.into_iter();
+    Ok(all.map(|membership| (membership.controllers, relative(membership.path))).collect())
+}
+
 fn memberships() -> Result<Vec<Membership>> {
-    let file = "/proc/self/cgroup";
+    memberships_of("/proc/self/cgroup")
+}
+
+fn memberships_of(file: &str) -> Result<Vec<Membership>> {
     // The file tells no size, for which fs::read would begin with 32 bytes.
     let mut text = Vec::with_capacity(4096);
     let read = File::open(file).and_then(|mut file| file.read_to_end(&mut text));

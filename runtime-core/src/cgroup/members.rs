@@ -128,9 +128,15 @@ pub(super) fn signal_all(lead: &Tree, freezer: Option<&Tree>, signal: i32) -> Re
     if is_frozen(freezer)? {
         return signal_each(&lead.pids()?, signal);
     }
-    set_frozen(freezer, true)?;
+    match set_frozen(freezer, true) {
+        Err(_) if !freezer.dir().exists() => return Ok(()),
+        frozen => frozen?,
+    }
     let sent = lead.pids().and_then(|pids| signal_each(&pids, signal));
-    set_frozen(freezer, false)?;
+    match set_frozen(freezer, false) {
+        Err(_) if !freezer.dir().exists() => {}
+        thawed => thawed?,
+    }
     sent
 }
 
@@ -139,7 +145,11 @@ pub(super) fn signal_all(lead: &Tree, freezer: Option<&Tree>, signal: i32) -> Re
 pub(super) fn kill_all(lead: &Tree, unified: Option<&Tree>, freezer: Option<&Tree>) -> Result<()> {
     if let Some(unified) = unified {
         match unified.open() {
-            Ok(dir) => dir.write("cgroup.kill", "1")?,
+            Ok(dir) => match dir.write("cgroup.kill", "1") {
+                // systemd removes an empty one by itself.
+                Err(_) if !unified.dir().exists() => {}
+                killed => killed?,
+            },
             Err(Error::NotFound { .. }) => {}
             Err(error) => return Err(error),
         }

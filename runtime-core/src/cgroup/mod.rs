@@ -1,9 +1,11 @@
 //! A container's cgroups: where they are, their limits, what they count, and the processes in them. By the cgroup file system
-//! on v1 (controllers mounted apart or together), hybrid and v2 hosts. config-linux.md, "Control groups"; cgroups(7).
+//! or by systemd, on v1 (controllers mounted apart or together), hybrid and v2 hosts. config-linux.md, "Control groups";
+//! cgroups(7).
 //!
 //! On a hybrid host the v1 controllers are used, and beside them a directory in the unified tree, for what lives there:
 //! `cgroup.kill`, being born inside, and controllers that v1 has not taken.
 
+mod by_systemd;
 mod check;
 mod convert;
 mod device_program;
@@ -19,9 +21,11 @@ mod setting;
 mod stats;
 mod stats_v1;
 mod stats_v2;
+mod systemd;
 mod tree;
 mod v1;
 mod v2;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -33,15 +37,20 @@ pub use stats::{
     PressureLine, Rdma, Stats, Throttling,
 };
 
+pub use view::{HierarchyView, View};
+
+use dir::Dir;
 use nix::unistd::geteuid;
 use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashMap,
     fmt,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     str::FromStr,
 };
+use systemd::Unit;
 use tree::Tree;
 
 /// Who makes the cgroups.
@@ -52,7 +61,7 @@ pub enum CgroupManager {
     /// This library, by the cgroup file system.
     #[default]
     Cgroupfs,
-    /// systemd, asked over D-Bus. Not yet.
+    /// systemd, asked over D-Bus: each container is a transient unit of it.
     Systemd,
     /// Nobody: the container stays in the cgroups of the process that makes it, without limits.
     Disabled,
@@ -91,6 +100,15 @@ pub struct Cgroup {
     /// cgroup should be.
     lenient: bool,
     claim: Claim,
+    /// systemd's unit, whose cgroup it is or is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<Unit>,
+    /// The sub-cgroup that the first process is in and that is given to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delegated: Option<PathBuf>,
+    /// Where in the container v1's hierarchy of systemd is shown on a host of v2; it is the first of the trees then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    old_systemd: Option<PathBuf>,
 }
 
 /// Whether the directories are the container's, so that what is in them may be killed and removed.
@@ -103,41 +121,6 @@ enum Claim {
     Made,
     /// They are not: [`Cgroup::create`] has refused them, as in use say, and has removed what it made.
     Refused,
-}
-
-/// What a mount of type `cgroup` shows in a container that has no cgroup namespace of its own, or has one and the host's own
-/// mounts are cloned for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum View {
-    /// Nothing of its own: cgroups are disabled.
-    None,
-    /// cgroup v2: one directory.
-    Unified {
-        /// The container's cgroup on the host.
-        dir: PathBuf,
-        /// Where the hierarchy is mounted.
-        mount: PathBuf,
-    },
-    /// v1, and the v1 part of a hybrid host: a tmpfs with one directory per hierarchy.
-    Legacy {
-        /// The hierarchies.
-        hierarchies: Vec<HierarchyView>,
-        /// Symbolic links beside them, from and to, as `cpu` to `cpu,cpuacct`.
-        links: Vec<(String, String)>,
-    },
-}
-
-/// One v1 hierarchy as a container sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HierarchyView {
-    /// Its directory's name below /sys/fs/cgroup.
-    pub name: String,
-    /// The mount options that say which it is, as `cpu,cpuacct` or `name=systemd`.
-    pub options: String,
-    /// The container's cgroup on the host.
-    pub dir: PathBuf,
-    /// Where the hierarchy is mounted on the host.
-    pub mount: PathBuf,
 }
 
 /// Checks `resources` as for both versions, for the package `fuzz`.
@@ -161,33 +144,48 @@ pub(crate) fn files_of_others(bytes: &[u8]) {
 impl Cgroup {
     /// Decides where the cgroup of container `id` is; touches nothing. `path` is linux.cgroupsPath: absolute, below the root of
     /// each hierarchy; relative, below this process's own cgroup (on v2 alone: beside it, since it has processes); none, `id` so.
+    /// For systemd it is `slice:prefix:name`, and the unit `prefix-name.scope`; none, `corten-ID.scope`.
     pub fn new(manager: CgroupManager, path: Option<&Path>, id: &str) -> Result<Self> {
+        Self::with_annotations(manager, path, id, &HashMap::new())
+    }
+
+    /// The same with those of the configuration's `annotations` that are about cgroups: `org.systemd.property.*`,
+    /// `run.oci.systemd.subgroup` and `run.oci.delegate-cgroup`.
+    pub fn with_annotations(
+        manager: CgroupManager,
+        path: Option<&Path>,
+        id: &str,
+        annotations: &HashMap<String, String>,
+    ) -> Result<Self> {
+        let lenient = path.is_none() && !geteuid().is_root();
+        let new = |trees, lenient, delegated| Self {
+            manager,
+            trees,
+            lenient,
+            claim: Claim::Planned,
+            unit: None,
+            delegated,
+            old_systemd: None,
+        };
         match manager {
             CgroupManager::Cgroupfs => {}
-            CgroupManager::Systemd => {
-                return Err(Error::unsupported(
-                    "linux.cgroupsPath",
-                    "the systemd cgroup manager is not there yet",
-                ));
-            }
-            CgroupManager::Disabled => {
-                return Ok(Self { manager, trees: Vec::new(), lenient: true, claim: Claim::Planned });
-            }
+            CgroupManager::Systemd => return Self::of_systemd(path, id, annotations),
+            CgroupManager::Disabled => return Ok(new(Vec::new(), true, None)),
         }
         let hierarchies = layout::detect()?;
         let places = layout::places(&hierarchies, path, id)?;
-        let trees = hierarchies
-            .into_iter()
-            .zip(places)
-            .map(|(hierarchy, place)| Tree::new(hierarchy, place))
-            .collect();
-        Ok(Self { manager, trees, lenient: path.is_none() && !geteuid().is_root(), claim: Claim::Planned })
+        let trees = hierarchies.into_iter().zip(places);
+        let trees: Vec<_> = trees.map(|(hierarchy, place)| Tree::new(hierarchy, place)).collect();
+        let delegated = by_systemd::delegated(annotations, &trees)?;
+        new(trees, lenient, delegated).with_old_systemd(annotations)
     }
 
     /// The cgroup of container `id` whose record is lost, found again by its configuration's `path`; one that is relative only
-    /// from where the container was made. It counts as made: [`Cgroup::create`] takes none that is in use by others.
+    /// from where the container was made. It counts as made: [`Cgroup::create`] takes none that is in use by others. The manager
+    /// is the one where there is such a cgroup.
     pub fn recover(path: Option<&Path>, id: &str) -> Result<Self> {
-        let mut cgroup = Self::new(CgroupManager::Cgroupfs, path, id)?;
+        let by_systemd = Self::new(CgroupManager::Systemd, path, id).ok().filter(Self::exists);
+        let mut cgroup = by_systemd.map_or_else(|| Self::new(CgroupManager::Cgroupfs, path, id), Ok)?;
         cgroup.claim = Claim::Made;
         Ok(cgroup)
     }
@@ -215,8 +213,13 @@ impl Cgroup {
     }
 
     /// Makes the directories and enables the controllers. A cgroup that is there already must be empty and not frozen. On error
-    /// what was made is removed again, and what was there before is not this container's: nothing here will touch it.
+    /// what was made is removed again, and what was there before is not this container's: nothing here will touch it. Where
+    /// [`Cgroup::waits_for_process`], it only looks.
     pub fn create(&mut self) -> Result<()> {
+        if self.unit.is_some() {
+            let unused = self.trees.iter().try_for_each(Tree::expect_unused);
+            return unused.inspect_err(|_| self.claim = Claim::Refused);
+        }
         let mut unusable = Vec::new();
         for at in 0..self.trees.len() {
             let Err(error) = self.trees[at].create() else { continue };
@@ -249,20 +252,42 @@ impl Cgroup {
     /// A descriptor of the unified tree's directory for clone3's `CLONE_INTO_CGROUP`, clone(2), where there is one. After
     /// such a birth [`Cgroup::attach_born`] does the rest.
     pub fn clone_into(&self) -> Result<Option<OwnedFd>> {
-        self.unified().map(|tree| tree.open().map(dir::Dir::into_fd)).transpose()
+        self.unified()
+            .filter(|_| !self.waits_for_process())
+            .map(|tree| tree.open().map(Dir::into_fd))
+            .transpose()
+    }
+
+    /// The same for a further process of the container whose process `other` runs: where the container has made sub-cgroups
+    /// with controllers of their own, its cgroup takes no more processes, and that of `other` does. None for an ordinary user
+    /// whose systemd made the cgroup: the caller may be outside of what is that user's.
+    pub fn clone_beside(&self, other: i32) -> Result<Option<OwnedFd>> {
+        let Some(tree) = self.unified() else { return Ok(None) };
+        if self.unit.as_ref().is_some_and(Unit::is_users) {
+            return Ok(None);
+        }
+        let dir = tree.open()?;
+        let full = dir.try_read("cgroup.subtree_control").is_some_and(|list| !list.trim().is_empty());
+        match tree.dir_of(other) {
+            Some(place) if full || self.delegated.is_some() => Dir::open(&place).map(Dir::into_fd).map(Some),
+            _ => Ok(Some(dir.into_fd())),
+        }
     }
 
     /// Sets all limits of a container that is being made. Limits that `resources` leaves out stay as they are; devices that it
     /// leaves out are denied but for the usual ones.
     pub fn apply(&self, resources: &LinuxResources) -> Result<()> {
-        self.write_devices(resources, true)?;
+        // systemd has set some already.
+        self.write_devices(resources, self.unit.is_none())?;
         self.write_resources(resources)
     }
 
     /// Changes limits of a running container. What `resources` leaves out, devices included, stays as it is.
     pub fn update(&self, resources: &LinuxResources) -> Result<()> {
+        let resources = &self.with_present_memory(resources);
         self.check(resources)?;
         self.check_usage(resources)?;
+        self.update_unit(resources)?;
         if resources.devices().is_some() {
             self.write_devices(resources, false)?;
         }
@@ -292,7 +317,8 @@ impl Cgroup {
                     let place = tree.dir_of(other).ok_or_else(|| Error::NotFound { path: tree.dir() })?;
                     members::move_into(&place, pid)?;
                 }
-                moved => moved?,
+                Err(error) => self.attach_by_systemd(tree, pid, error)?,
+                Ok(()) => {}
             }
         }
         Ok(())
@@ -301,10 +327,7 @@ impl Cgroup {
     /// Gives the container's cgroup to the host's user `uid`, so that what runs there as this user can make sub-cgroups.
     /// config-linux.md, "Cgroup ownership". On v2 alone; on v1 that would not be safe, so there nothing happens.
     pub fn delegate(&self, uid: u32) -> Result<()> {
-        match &self.trees[..] {
-            [only] if only.unified => only.give_to(uid),
-            _ => Ok(()),
-        }
+        self.alone().map_or(Ok(()), |tree| tree.give_to(uid))
     }
 
     /// Moves the process `pid` into a sub-cgroup that is there already, told as `[controllers:]path`: of all hierarchies, or of
@@ -384,15 +407,16 @@ impl Cgroup {
         members::signal_all(lead, self.freezer(), signal)
     }
 
-    /// Removes what of it has neither processes nor sub-cgroups, in one call a hierarchy; tells whether that was all of it.
+    /// Removes what of it has neither processes nor sub-cgroups, in one call a hierarchy; tells whether that was all of it. One
+    /// of systemd's is never removed so.
     pub fn delete_unused(&self) -> bool {
-        self.claim == Claim::Made && self.trees.iter().all(Tree::remove_empty)
+        self.claim == Claim::Made && self.unit.is_none() && self.trees.iter().all(Tree::remove_empty)
     }
 
     /// Removes it and all sub-cgroups, and the empty directories above that were made for it. Processes that are about to vanish
     /// get a moment; a missing cgroup is fine.
     pub fn delete(&self) -> Result<()> {
-        let mut first = Ok(());
+        let mut first = self.remove_unit();
         for tree in &self.trees {
             first = first.and(match self.claim {
                 Claim::Made => tree.remove(),
@@ -401,30 +425,6 @@ impl Cgroup {
             });
         }
         first
-    }
-
-    /// What a `cgroup` mount in the container shows.
-    pub fn view(&self) -> View {
-        match &self.trees[..] {
-            [] => View::None,
-            [only] if only.unified => View::Unified { dir: only.dir(), mount: only.mount.clone() },
-            trees => {
-                let legacy = trees.iter().filter(|tree| !tree.unified);
-                let hierarchies: Vec<_> = legacy
-                    .map(|tree| HierarchyView {
-                        name: tree.name.clone(),
-                        options: tree.controllers.join(","),
-                        dir: tree.dir(),
-                        mount: tree.mount.clone(),
-                    })
-                    .collect();
-                let joined = hierarchies.iter().filter(|hierarchy| hierarchy.name.contains(','));
-                let links = joined
-                    .flat_map(|to| to.name.split(',').map(|from| (from.to_owned(), to.name.clone())))
-                    .collect();
-                View::Legacy { hierarchies, links }
-            }
-        }
     }
 
     /// What the controllers count.
@@ -448,6 +448,12 @@ impl Cgroup {
 
     fn unified(&self) -> Option<&Tree> {
         self.trees.iter().find(|tree| tree.unified)
+    }
+
+    /// The unified hierarchy where it is all that the host has.
+    fn alone(&self) -> Option<&Tree> {
+        let others = usize::from(self.old_systemd.is_some());
+        self.trees.get(others).filter(|tree| tree.unified && self.trees.len() == others + 1)
     }
 
     /// The hierarchy that freezes: v1's freezer, which engines look at, or v2.

@@ -97,17 +97,18 @@ pub(super) fn io_stat(text: &str) -> (Vec<BlkioEntry>, Vec<BlkioEntry>) {
     (bytes, operations)
 }
 
-/// `rdma.current`: what is in use, by device.
+/// `rdma.current`, what is in use, and `rdma.max`, the limits, by device.
 pub(super) fn rdma(text: &str) -> BTreeMap<String, Rdma> {
     let mut devices = BTreeMap::new();
     for line in text.lines() {
         let mut fields = line.split_whitespace();
         let Some(name) = fields.next() else { continue };
+        let number = |text: &str| if text == "max" { u32::MAX } else { text.parse().unwrap_or(0) };
         let mut device = Rdma::default();
         for (key, value) in fields.filter_map(|field| field.split_once('=')) {
             match key {
-                "hca_handle" => device.hca_handles = value.parse().unwrap_or(0),
-                "hca_object" => device.hca_objects = value.parse().unwrap_or(0),
+                "hca_handle" => device.hca_handles = number(value),
+                "hca_object" => device.hca_objects = number(value),
                 _ => {}
             }
         }

@@ -103,7 +103,47 @@ impl Cgroup {
                 return Err(missing(property, part.controller));
             }
         }
-        Ok(())
+        self.check_unified(resources)
+    }
+
+    /// What linux.resources.unified names has to be a controller of v2, which on a hybrid host few are. A `*.pressure` needs none.
+    fn check_unified(&self, resources: &LinuxResources) -> Result<()> {
+        let (Some(values), Some(tree)) = (resources.unified(), self.unified()) else { return Ok(()) };
+        let available = fs::read_to_string(tree.mount.join("cgroup.controllers")).unwrap_or_default();
+        let lacks = |file: &&String| {
+            let controller = controller_of(file);
+            controller != "cgroup"
+                && !file.ends_with(".pressure")
+                && !available.split_whitespace().any(|name| name == controller)
+        };
+        match values.keys().filter(lacks).min() {
+            Some(file) => {
+                let reason = format!("this host's cgroup v2 has no controller {}", controller_of(file));
+                Err(Error::unsupported(format!("linux.resources.unified[{file:?}]"), reason))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// `resources` for an update, in which v1's limit of memory and swap together is whole: what is left out of the two is what
+    /// holds now. On v1 the kernel itself keeps what is not changed.
+    pub(super) fn with_present_memory(&self, resources: &LinuxResources) -> LinuxResources {
+        let mut resources = resources.clone();
+        if let (Some(memory), Some(tree)) = (resources.memory_mut(), self.home("memory"))
+            && let Ok(dir) = tree.open()
+        {
+            let number = |file| dir.try_read(file).and_then(|text| text.trim().parse::<i64>().ok());
+            let present = number(if tree.unified { "memory.max" } else { "memory.limit_in_bytes" });
+            match (memory.limit().unwrap_or(0), memory.swap().unwrap_or(0)) {
+                (0, 1..) => drop(memory.set_limit(present)),
+                (1.., 0) if tree.unified => {
+                    let both = present.zip(number("memory.swap.max"));
+                    memory.set_swap(both.map(|(limit, swap)| limit.saturating_add(swap)));
+                }
+                _ => {}
+            }
+        }
+        resources
     }
 
     /// What only one of the two versions takes.
@@ -210,11 +250,18 @@ pub(super) fn missing(property: &str, controller: &str) -> Error {
 fn explain(error: Error, tree: &Tree, controller: &str) -> Error {
     match error {
         Error::Unsupported { property, reason } if tree.unified => {
-            let reason = tree.why_disabled(controller).unwrap_or(reason);
+            // Of `unified` the property says which one it is: `linux.resources.unified["memory.high"]`.
+            let named = property.split('"').nth(1).map_or(controller, controller_of);
+            let reason = tree.why_disabled(named).unwrap_or(reason);
             Error::Unsupported { property, reason }
         }
         other => other,
     }
+}
+
+/// The controller of a file of v2.
+fn controller_of(file: &str) -> &str {
+    file.split('.').next().unwrap_or(file)
 }
 
 fn is_refusal(error: &std::io::Error) -> bool {

@@ -22,6 +22,9 @@ pub struct Stats {
     /// RDMA devices, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub rdma: BTreeMap<String, Rdma>,
+    /// The most there may be in use of RDMA devices, by name; the greatest number for no limit. Not of runc's data.
+    #[serde(skip)]
+    pub rdma_limits: BTreeMap<String, Rdma>,
     /// Intel RDT; nothing yet.
     pub intel_rdt: BTreeMap<String, u64>,
     /// Network interfaces; nothing, as they are none of a cgroup's.
@@ -102,6 +105,12 @@ pub struct Throttling {
     /// Time spent waiting for the next period, in nanoseconds.
     #[serde(skip_serializing_if = "zero")]
     pub throttled_time: u64,
+    /// Periods in which the quota was passed by what was saved up. Not of runc's data.
+    #[serde(skip)]
+    pub bursts: u64,
+    /// Time beyond the quota, in nanoseconds. Not of runc's data.
+    #[serde(skip)]
+    pub burst_time: u64,
 }
 
 /// Processors and memory nodes, cpuset(7). All but the two lists are of v1.
@@ -159,6 +168,15 @@ pub struct Memory {
     /// What the limits have led to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_count: Option<MemoryEvents>,
+    /// The most that was in use of swap alone (v2). Not of runc's data.
+    #[serde(skip)]
+    pub swap_peak: u64,
+    /// Whether nothing is killed for want of memory (v1). Not of runc's data.
+    #[serde(skip)]
+    pub oom_kill_disable: bool,
+    /// Whether processes are stopped for want of memory now (v1). Not of runc's data.
+    #[serde(skip)]
+    pub under_oom: bool,
 }
 
 /// One kind of memory, in bytes.
@@ -223,6 +241,24 @@ pub struct Blkio {
     /// Operations.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_serviced_recursive: Vec<BlkioEntry>,
+    /// Operations that wait. This and what follows is counted by v1's BFQ alone, on kernels built to debug it.
+    #[serde(rename = "ioQueueRecursive", skip_serializing_if = "Vec::is_empty")]
+    pub io_queued_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds from dispatch to end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_service_time_recursive: Vec<BlkioEntry>,
+    /// Nanoseconds of waiting for dispatch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_wait_time_recursive: Vec<BlkioEntry>,
+    /// Operations merged into others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_merged_recursive: Vec<BlkioEntry>,
+    /// Milliseconds that the devices were given for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub io_time_recursive: Vec<BlkioEntry>,
+    /// Sectors moved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sectors_recursive: Vec<BlkioEntry>,
     /// Waiting for the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<Pressure>,
@@ -258,6 +294,9 @@ pub struct Hugetlb {
     pub max: u64,
     /// How often the limit was hit.
     pub failcnt: u64,
+    /// The limit; the greatest number for none. Not of runc's data.
+    #[serde(skip)]
+    pub limit: u64,
 }
 
 /// What is in use of one RDMA device.

@@ -4,7 +4,7 @@ use super::{
     convert,
     dir::Dir,
     read::{blkio, number, page_sizes, pairs, rdma},
-    stats::{CpuUsage, Cpuset, Hugetlb, MemoryEntry, MemoryEvents, Stats},
+    stats::{Blkio, CpuUsage, Cpuset, Hugetlb, MemoryEntry, MemoryEvents, Stats},
 };
 
 /// cpuacct.stat counts in hundredths of a second, whatever the kernel's own clock: the kernel's `USER_HZ`.
@@ -19,6 +19,8 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             stats.cpu.throttling.periods = count("nr_periods");
             stats.cpu.throttling.throttled_periods = count("nr_throttled");
             stats.cpu.throttling.throttled_time = count("throttled_time");
+            stats.cpu.throttling.bursts = count("nr_bursts");
+            stats.cpu.throttling.burst_time = count("burst_time");
         }
         "cpuacct" => stats.cpu.usage = cpu_usage(dir),
         "cpuset" => stats.cpuset = cpuset(dir),
@@ -27,26 +29,20 @@ pub(super) fn read(dir: &Dir, controller: &str, stats: &mut Stats) {
             stats.pids.current = number(dir, "pids.current");
             stats.pids.limit = Some(number(dir, "pids.max")).filter(|limit| *limit != u64::MAX).unwrap_or(0);
         }
-        "blkio" => {
-            // BFQ counts what it schedules; throttling counts everything.
-            let read = |name: &str| {
-                let files =
-                    [format!("blkio.bfq.{name}_recursive"), format!("blkio.throttle.{name}_recursive")];
-                let found = files.iter().map(|file| blkio(&dir.try_read(file).unwrap_or_default()));
-                found.into_iter().find(|entries| !entries.is_empty()).unwrap_or_default()
-            };
-            stats.blkio.io_service_bytes_recursive = read("io_service_bytes");
-            stats.blkio.io_serviced_recursive = read("io_serviced");
-        }
+        "blkio" => stats.blkio = block_devices(dir),
         "hugetlb" => {
             for size in page_sizes() {
                 let count = |name: &str| number(dir, &format!("hugetlb.{size}.{name}"));
                 let usage = count("usage_in_bytes");
-                let entry = Hugetlb { usage, max: count("max_usage_in_bytes"), failcnt: count("failcnt") };
+                let (max, failcnt) = (count("max_usage_in_bytes"), count("failcnt"));
+                let entry = Hugetlb { usage, max, failcnt, limit: count("limit_in_bytes") };
                 stats.hugetlb.insert(size, entry);
             }
         }
-        "rdma" => stats.rdma = rdma(&dir.try_read("rdma.current").unwrap_or_default()),
+        "rdma" => {
+            stats.rdma = rdma(&dir.try_read("rdma.current").unwrap_or_default());
+            stats.rdma_limits = rdma(&dir.try_read("rdma.max").unwrap_or_default());
+        }
         _ => {}
     }
 }
@@ -65,6 +61,27 @@ fn cpu_usage(dir: &Dir) -> CpuUsage {
         percpu_user: list("cpuacct.usage_percpu_user"),
         kernel: time("system"),
         user: time("user"),
+    }
+}
+
+/// BFQ counts what it schedules; throttling counts everything.
+fn block_devices(dir: &Dir) -> Blkio {
+    let read = |file: &str| blkio(&dir.try_read(file).unwrap_or_default());
+    let bfq = |name: &str| read(&format!("blkio.bfq.{name}_recursive"));
+    let either = |name: &str| {
+        let entries = bfq(name);
+        if entries.is_empty() { read(&format!("blkio.throttle.{name}_recursive")) } else { entries }
+    };
+    Blkio {
+        io_service_bytes_recursive: either("io_service_bytes"),
+        io_serviced_recursive: either("io_serviced"),
+        io_queued_recursive: bfq("io_queued"),
+        io_service_time_recursive: bfq("io_service_time"),
+        io_wait_time_recursive: bfq("io_wait_time"),
+        io_merged_recursive: bfq("io_merged"),
+        io_time_recursive: bfq("time"),
+        sectors_recursive: bfq("sectors"),
+        psi: None,
     }
 }
 
@@ -104,6 +121,9 @@ fn memory(dir: &Dir, stats: &mut Stats) {
     memory.kernel_tcp = entry("kmem.tcp.");
     memory.raw = pairs(dir, "memory.stat");
     memory.cache = memory.raw.get("cache").copied().unwrap_or(0);
-    let kills = pairs(dir, "memory.oom_control").get("oom_kill").copied();
+    let control = pairs(dir, "memory.oom_control");
+    let is_set = |key: &str| control.get(key).is_some_and(|value| *value != 0);
+    (memory.oom_kill_disable, memory.under_oom) = (is_set("oom_kill_disable"), is_set("under_oom"));
+    let kills = control.get("oom_kill").copied();
     memory.event_count = kills.map(|oom_kill| MemoryEvents { oom_kill, ..MemoryEvents::default() });
 }

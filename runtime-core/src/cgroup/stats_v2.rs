@@ -33,12 +33,14 @@ pub(super) fn read(dir: &Dir, stats: &mut Stats) {
     if has("hugetlb") {
         for size in page_sizes() {
             let usage = number(dir, &format!("hugetlb.{size}.current"));
+            let limit = number(dir, &format!("hugetlb.{size}.max"));
             let failcnt = pairs(dir, &format!("hugetlb.{size}.events")).get("max").copied().unwrap_or(0);
-            stats.hugetlb.insert(size, Hugetlb { usage, max: 0, failcnt });
+            stats.hugetlb.insert(size, Hugetlb { usage, max: 0, failcnt, limit });
         }
     }
     if has("rdma") {
         stats.rdma = rdma(&dir.try_read("rdma.current").unwrap_or_default());
+        stats.rdma_limits = rdma(&dir.try_read("rdma.max").unwrap_or_default());
     }
     stats.cpu.psi = pressure(dir, "cpu.pressure");
     stats.memory.psi = pressure(dir, "memory.pressure");
@@ -64,6 +66,8 @@ fn cpu(dir: &Dir, stats: &mut Stats) {
         stats.cpu.throttling.periods = periods;
         stats.cpu.throttling.throttled_periods = throttled;
         stats.cpu.throttling.throttled_time = time("throttled_usec");
+        stats.cpu.throttling.bursts = counts.get("nr_bursts").copied().unwrap_or(0);
+        stats.cpu.throttling.burst_time = time("burst_usec");
     }
 }
 
@@ -86,6 +90,7 @@ fn memory(dir: &Dir, stats: &mut Stats) {
         max: 0,
         failcnt: swap_events.get("fail").copied().unwrap_or(0),
     };
+    memory.swap_peak = number(dir, "memory.swap.peak");
     memory.event_count = Some(MemoryEvents {
         low: count("low"),
         high: count("high"),

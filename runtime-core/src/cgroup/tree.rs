@@ -4,7 +4,7 @@ use super::{
     dir::{self, Dir},
     error::{Error, Result},
     layout::Hierarchy,
-    v2,
+    members, v2,
 };
 use nix::{errno::Errno, fcntl::AtFlags, unistd::fchownat};
 use serde::{Deserialize, Serialize};
@@ -39,12 +39,33 @@ fn cpuset_of(dir: &Dir) -> Result<[String; 2]> {
     Ok([cpus?, mems?])
 }
 
+fn give(dir: &Dir, uid: u32) -> Result<()> {
+    let listed = fs::read_to_string("/sys/kernel/cgroup/delegate");
+    let files = listed.as_deref().unwrap_or("cgroup.procs\ncgroup.subtree_control\ncgroup.threads");
+    // The directory last: from then on its owner can change what is in it.
+    for file in files.lines().chain(["."]) {
+        match fchownat(dir, file, Some(uid.into()), None, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => {
+                let file = dir.path().join(file);
+                return Err(Error::io(format!("chown {} to user {uid}", file.display()), errno));
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Tree {
     pub(super) fn new(hierarchy: Hierarchy, path: PathBuf) -> Self {
         let Hierarchy { unified, name, controllers, mount } = hierarchy;
         let named = path.ancestors().take_while(|path| !path.as_os_str().is_empty());
         let made = named.take_while(|path| !mount.join(path).exists()).count();
         Self { unified, name, controllers, mount, path, made }
+    }
+
+    /// Its path below the mount point.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Its directory on the host.
@@ -82,24 +103,65 @@ impl Tree {
                 // `domain threaded`, `domain invalid` and `threaded` take no container.
                 return Err(Error::Threaded { path: self.dir() });
             }
-            // Below a frozen cgroup a new one is frozen too.
-            if dir.read("cgroup.events")?.lines().any(|line| line == "frozen 1") {
-                return Err(Error::Frozen { path: self.dir() });
-            }
         }
-        if self.has("freezer") && self.open()?.read("freezer.state")?.trim() != "THAWED" {
-            return Err(Error::Frozen { path: self.dir() });
-        }
+        self.expect_thawed()?;
         if self.has("cpuset") {
             self.fill_cpuset()?;
         }
         Ok(())
     }
 
-    fn expect_unused(&self) -> Result<()> {
+    /// Refuses a frozen one: below a frozen cgroup a new one is frozen too.
+    fn expect_thawed(&self) -> Result<()> {
+        let frozen = self.unified
+            && self.open()?.read("cgroup.events")?.lines().any(|line| line == "frozen 1")
+            || self.has("freezer") && self.open()?.read("freezer.state")?.trim() != "THAWED";
+        if frozen { Err(Error::Frozen { path: self.dir() }) } else { Ok(()) }
+    }
+
+    /// Refuses a directory that has processes.
+    pub(super) fn expect_unused(&self) -> Result<()> {
         let count = self.pids()?.len();
         if count > 0 {
             return Err(Error::NotEmpty { path: self.dir(), count });
+        }
+        Ok(())
+    }
+
+    /// Leaves the directories above the last `count` alone when it is removed: others keep account of them.
+    pub(super) fn leave_above(&mut self, count: usize) {
+        self.made = self.made.min(count);
+    }
+
+    /// Whether `path`, one of /proc/PID/cgroup, is the container's cgroup or, where that is in one, the cgroup above it.
+    pub(super) fn is_at_or_below(&self, path: &Path) -> bool {
+        !path.as_os_str().is_empty() && self.path.starts_with(path)
+    }
+
+    /// The part of its path that is below the unit `name`.
+    pub(super) fn below_unit(&self, name: &str) -> &Path {
+        let mut rest = self.path.components();
+        match rest.any(|component| component.as_os_str() == name) {
+            true => rest.as_path(),
+            false => Path::new(""),
+        }
+    }
+
+    /// Readies the directory where it is missing, as in hierarchies that systemd does not use, and moves the process `pid` in;
+    /// it is in `own` now.
+    pub(super) fn join(&mut self, pid: i32, own: Option<&Path>) -> Result<()> {
+        let made = dir::make(&self.mount, &self.path)?;
+        self.made = self.made.min(made.max(1));
+        self.expect_thawed()?;
+        if self.has("cpuset") {
+            self.fill_cpuset()?;
+        }
+        if own != Some(self.path.as_path()) {
+            members::move_into(&self.dir(), pid)?;
+        }
+        if self.unified {
+            // Only now the cgroup above has no process, should it be the unit's.
+            v2::enable_controllers(&self.mount, &self.path, &self.open()?)?;
         }
         Ok(())
     }
@@ -190,20 +252,13 @@ impl Tree {
 
     /// Gives the directory to the user `uid`, with those of its files that the kernel says may be given.
     pub(super) fn give_to(&self, uid: u32) -> Result<()> {
-        let dir = self.open()?;
-        let listed = fs::read_to_string("/sys/kernel/cgroup/delegate");
-        let files = listed.as_deref().unwrap_or("cgroup.procs\ncgroup.subtree_control\ncgroup.threads");
-        // The directory last: from then on its owner can change what is in it.
-        for file in files.lines().chain(["."]) {
-            match fchownat(&dir, file, Some(uid.into()), None, AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => {
-                    let file = dir.path().join(file);
-                    return Err(Error::io(format!("chown {} to user {uid}", file.display()), errno));
-                }
-            }
-        }
-        Ok(())
+        give(&self.open()?, uid)
+    }
+
+    /// Makes the sub-cgroup `sub` and gives it to the user `uid`.
+    pub(super) fn make_below(&self, sub: &Path, uid: u32) -> Result<()> {
+        dir::make(&self.dir(), sub)?;
+        give(&Dir::open(&self.dir().join(sub))?, uid)
     }
 
     /// The cgroup of process `pid` in this hierarchy, v2, if that is this cgroup or below it.

@@ -78,13 +78,11 @@ pub(super) fn cpuset(cpu: &LinuxCpu) -> Vec<Setting> {
     set.collect()
 }
 
-/// The controller `pids`, the same on v2. A limit of 0 is one not set: config.json's `"pids": {}` arrives here as 0, and
-/// engines from before version 1.3 of the specification mean no limit by it.
+/// The controller `pids`, the same on v2. 0 and 1 mean the same, that the first process may not fork; but with 0 not even
+/// that one could be born inside.
 pub(super) fn pids(pids: LinuxPids) -> Vec<Setting> {
-    match pids.limit() {
-        0 => Vec::new(),
-        limit => vec![Setting::new("pids.limit", "pids.max", super::convert::limit(limit))],
-    }
+    let limit = if pids.limit() == 0 { 1 } else { pids.limit() };
+    vec![Setting::new("pids.limit", "pids.max", super::convert::limit(limit))]
 }
 
 /// The controller `blkio`: weights by CFQ's files or, on the kernels since 5.0 that lack it, by BFQ's.

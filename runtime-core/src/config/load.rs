@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use oci_spec::runtime::{LinuxResources, Process, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -64,6 +64,18 @@ pub fn load_resources(bytes: &[u8], file: &Path) -> Result<LinuxResources, Error
     let resources = parse_as(bytes, file, repair::resources_lost_words, repair::resources)?;
     validate_resources(&resources, "")?;
     Ok(resources)
+}
+
+/// Parses mounts alone, as `mounts add` and `mounts remove` take them: a list, or a document with a property `mounts`, as
+/// config.json is one; `file` is its name for the messages.
+///
+/// # Errors
+/// It is not JSON, a property has a wrong type, or there is no mount.
+pub fn load_mounts(bytes: &[u8], file: &Path) -> Result<Vec<Mount>, Error> {
+    let list = bytes.trim_ascii_start().starts_with(b"[");
+    let document = if list { [b"{\"mounts\":", bytes, b"}"].concat() } else { bytes.to_vec() };
+    let mounts = parse(&document, file)?.mounts().clone().unwrap_or_default();
+    if mounts.is_empty() { Err(fault(file, "mounts: must not be empty".to_owned())) } else { Ok(mounts) }
 }
 
 /// The bytes of the configuration file at `path`. Neither a FIFO nor a device can hold this up, nor a file that grows.

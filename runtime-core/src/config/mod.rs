@@ -14,6 +14,6 @@ mod tree;
 mod validate;
 
 pub(crate) use error::Error;
-pub use load::{load_process, load_resources, parse_process};
+pub use load::{load_mounts, load_process, load_resources, parse_process};
 pub(crate) use load::{parse, read};
-pub(crate) use validate::{sysctl_path, validate, validate_process, validate_resources};
+pub(crate) use validate::{sysctl_path, validate, validate_mounts, validate_process, validate_resources};

@@ -39,9 +39,14 @@ pub(super) fn spec(tree: &mut Value) {
     if let Some(tree) = tree.get_mut("process") {
         process(tree);
     }
+    let old = is_before_1_3(tree.get("ociVersion").and_then(Value::as_str).unwrap_or_default());
     let Some(linux) = tree.get_mut("linux") else { return };
     if let Some(tree) = linux.get_mut("resources") {
         resources(tree);
+        // Engines' writers put down the 0 of a limit that was not set; since 1.3 it is a limit of its own.
+        if old && object(tree, "pids").is_some_and(|pids| pids.get("limit") == Some(&Value::from(0))) {
+            tree.as_object_mut().map(|resources| resources.remove("pids"));
+        }
     }
     if let Some(rdt) = object(linux, "intelRdt") {
         rename(rdt, "enableCMT", "enableCmt");
@@ -89,6 +94,12 @@ pub(super) fn resources(tree: &mut Value) {
             device.remove("type");
         }
     }
+}
+
+/// Whether this is the version of a specification older than 1.3.
+fn is_before_1_3(version: &str) -> bool {
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version < (1, 3))
 }
 
 fn object<'a>(tree: &'a mut Value, name: &str) -> Option<&'a mut Map<String, Value>> {

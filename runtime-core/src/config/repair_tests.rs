@@ -72,8 +72,18 @@ fn pids_without_a_limit_are_not_a_limit_of_none() {
     assert_eq!(limit(r#"{"pids": {"limit": null}}"#), None);
     assert_eq!(limit(r#"{"pids": {"limit": 0}}"#), Some(0));
     assert_eq!(limit(r#"{"pids": {"limit": -1}}"#), Some(-1));
-    let spec = spec(r#"{"linux": {"resources": {"pids": {}}}}"#);
-    assert!(spec.linux().as_ref().unwrap().resources().as_ref().unwrap().pids().is_none());
+    let limit = |text: &str| {
+        let spec = spec(text);
+        spec.linux().as_ref().unwrap().resources().as_ref().unwrap().pids().map(|pids| pids.limit())
+    };
+    assert_eq!(limit(r#"{"linux": {"resources": {"pids": {}}}}"#), None);
+    // Before 1.3 of the specification a limit of 0 was none.
+    for (version, expected) in [("1.0.2", None), ("1.2.1", None), ("1.3.0", Some(0)), ("1.3.0-rc.1", Some(0))]
+    {
+        let text =
+            format!(r#"{{"ociVersion": "{version}", "linux": {{"resources": {{"pids": {{"limit": 0}}}}}}}}"#);
+        assert_eq!(limit(&text), expected, "{version}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result, annotations,
-    criu::{self, Kind, ManageCgroups, Options, Response, Session, Setup},
+    criu::{self, Kind, ManageCgroups, Options, Session, Setup},
     fs::mountinfo,
     namespace::{self, flag},
 };
@@ -302,7 +302,7 @@ fn run(
     let mut session = Session::begin(program, Setup::default())?;
     session.ask(kind, Some(options))?;
     loop {
-        let (response, _) = session.receive().map_err(|error| explain(&error, None, log))?;
+        let (response, _) = session.receive().map_err(|error| explain(&error, log))?;
         match response.script.as_deref() {
             Some("status-ready") => {
                 if let Some(fd) = status_fd.take() {
@@ -320,14 +320,14 @@ fn run(
                 }
                 return Ok(());
             }
-            None => return Err(criu::failure("dump", Some(&response), log)),
+            None => return Err(criu::failure(None, Some(&response), log)),
         }
     }
 }
 
 /// An end without an answer: the log may tell more.
-pub(super) fn explain(error: &Error, response: Option<&Response>, log: &Path) -> Error {
-    criu::failure(&error.report(), response, log)
+pub(super) fn explain(error: &Error, log: &Path) -> Error {
+    criu::failure(Some(error), None, log)
 }
 
 /// What the standard streams of a process are called by the kernel, `pipe:[17]` as an example: CRIU's name of a pipe whose other

@@ -3,9 +3,9 @@
 use super::{
     Container, ContainerBuilder, Status, checkpoint,
     console::{self, Ends},
-    exit,
+    exit, id_mapped,
     made::Made,
-    notify, readiness,
+    notify, ownership, readiness,
     record::{ProcessId, Record},
     start,
     stdio::{self, Pipes},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result, annotations,
-    cgroup::{Cgroup, CgroupManager, View},
+    cgroup::{Cgroup, CgroupManager},
     config,
     fs::{atomic, procfs},
     hooks::{self, Inside, Kind, Output},
@@ -26,10 +26,10 @@ use crate::{
     plan::Program,
     process::{home, oom, rlimits},
     resctrl::Group,
-    rootfs::{self, idmap},
+    rootfs,
     seccomp::{self, Filter},
 };
-use corten_init::{message::Phase, step::Slot};
+use corten_init::message::Phase;
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
@@ -37,6 +37,7 @@ use nix::{
 };
 use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
 use std::{
+    collections::HashMap,
     env,
     ffi::OsString,
     os::{
@@ -96,7 +97,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let hooks = Inside::new(checked.spec.hooks().as_ref(), &Output::default(), &mut program)?;
     // No process is made only to show what would be done.
     let stand_in = |_: &IdMaps| procfs::handle();
-    let id_mapped = id_mapped(&checked.spec, &checked.namespaces, &mut program, stand_in)?;
+    let id_mapped = id_mapped::ready(&checked.spec, of(&checked.namespaces), &mut program, stand_in)?;
     let network = devices::way(&checked.spec, &mut program)?;
     let variables = variables(&builder.environment, &checked.process, &checked.rootfs)?;
     let environment = host_environment();
@@ -109,7 +110,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         procfs: procfs::handle()?,
         filter: checked.filter,
         terminal: None,
-        await_cgroup: matches!(view, View::Legacy { .. }),
+        await_cgroup: view.has_v1() || checked.cgroup.waits_for_process(),
         new_keyring: builder.new_keyring,
         environment: &variables,
         kept: 0,
@@ -119,6 +120,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         rootfs: &checked.rootfs,
         namespaces: checked.namespaces,
         view: &view,
+        cgroup_comes_late: checked.cgroup.waits_for_process(),
         root_change: builder.root_change,
         id_mapped: &id_mapped,
         hooks: hooks.as_ref(),
@@ -155,7 +157,9 @@ pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     let filter = profile.map(|profile| seccomp::compile(profile, &notify::options(&spec))).transpose()?;
     let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
     let path = path.filter(|path| !path.as_os_str().is_empty());
-    let cgroup = Cgroup::new(builder.cgroup_manager, path, &builder.id)?;
+    let none = HashMap::new();
+    let annotations = spec.annotations().as_ref().unwrap_or(&none);
+    let cgroup = Cgroup::with_annotations(builder.cgroup_manager, path, &builder.id, annotations)?;
     if let Some(resources) = linux.and_then(|linux| linux.resources().as_ref()) {
         cgroup.check(resources)?;
     }
@@ -201,33 +205,9 @@ fn variables(given: &[String], process: &Process, rootfs: &Path) -> Result<Vec<S
     Ok(given.iter().cloned().chain(home::variable(process, root)).collect())
 }
 
-/// The user namespaces that id-mapped mounts need, handed over: one for each distinct mapping, made by `make`.
-fn id_mapped(
-    spec: &Spec,
-    namespaces: &Namespaces,
-    program: &mut Program,
-    make: impl Fn(&IdMaps) -> Result<OwnedFd>,
-) -> Result<Vec<idmap::Ready>> {
-    let mut made: Vec<(Option<IdMaps>, Slot)> = Vec::new();
-    let mut ready = Vec::new();
-    for idmap::Wanted { mount, maps } in idmap::wanted(spec, namespaces.new)? {
-        let slot = match made.iter().find(|(known, _)| *known == maps) {
-            Some((_, slot)) => *slot,
-            None => {
-                let file = match (&maps, namespaces.joined_user()) {
-                    (Some(maps), _) => make(maps),
-                    (None, Some(file)) => file.try_clone().map_err(|error| Error::io("dup", error)),
-                    (None, None) => Err(Error::new(ErrorKind::InvalidConfig, "needs id mappings")),
-                };
-                let slot = program
-                    .hand_over(file.map_err(|error| error.context(format!("mounts[{mount}]: idmap")))?);
-                made.push((maps, slot));
-                slot
-            }
-        };
-        ready.push(idmap::Ready { mount, slot });
-    }
-    Ok(ready)
+/// The flags of its new namespaces, and the user namespace that is joined.
+fn of(namespaces: &Namespaces) -> (u32, Option<&OwnedFd>) {
+    (namespaces.new, namespaces.joined_user())
 }
 
 fn host_environment() -> Vec<OsString> {
@@ -288,11 +268,11 @@ impl Making {
             return Err(error);
         }
         self.store()?.write(&self.record)?;
-
+        let owner = ownership::of(&spec, &namespaces);
         let born_inside = self.record.cgroup.clone_into()?;
         let view = self.record.cgroup.view();
-        let await_cgroup = builder.cgroup_manager != CgroupManager::Disabled
-            && (born_inside.is_none() || matches!(view, View::Legacy { .. }));
+        let await_cgroup =
+            builder.cgroup_manager != CgroupManager::Disabled && (born_inside.is_none() || view.has_v1());
         let mut program = Program::new();
         let hook_output = Output::open(&self.record.annotations)?;
         let hooks = Inside::new(spec.hooks().as_ref(), &hook_output, &mut program)?;
@@ -305,7 +285,7 @@ impl Making {
             }
             Until::Running => None,
         };
-        let id_mapped = id_mapped(&spec, &namespaces, &mut program, user_namespace::make)?;
+        let id_mapped = id_mapped::ready(&spec, of(&namespaces), &mut program, user_namespace::make)?;
         let network = devices::way(&spec, &mut program)?;
         let variables = variables(&builder.environment, &process, &self.record.rootfs)?;
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
@@ -331,6 +311,7 @@ impl Making {
             rootfs: &self.record.rootfs,
             namespaces,
             view: &view,
+            cgroup_comes_late: self.record.cgroup.waits_for_process(),
             root_change: builder.root_change,
             id_mapped: &id_mapped,
             hooks: hooks.as_ref(),
@@ -347,6 +328,7 @@ impl Making {
             relay,
         };
         let mut birth = Birth::begin(program, &clone).map_err(|error| unprivileged(error, &self.record))?;
+        let unlimited = LinuxResources::default();
         let mut attend = Attend {
             builder,
             spec: &spec,
@@ -354,6 +336,12 @@ impl Making {
             maps: &maps,
             hooks,
             hook_output,
+            resources: spec
+                .linux()
+                .as_ref()
+                .and_then(|linux| linux.resources().as_ref())
+                .unwrap_or(&unlimited),
+            owner,
             await_cgroup,
             born_inside: born_inside.is_some(),
             network: network.map(|(way, _)| way),
@@ -376,8 +364,10 @@ impl Making {
     /// Does the parent's part of a birth, until the process is ready for its start.
     fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
         // Beside the init program's own work; nothing of the container's or of a hook runs before it is done.
-        let resources = attend.spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-        self.record.cgroup.apply(resources.unwrap_or(&LinuxResources::default()))?;
+        if !self.record.cgroup.waits_for_process() {
+            self.record.cgroup.apply(attend.resources)?;
+            attend.owner.map_or(Ok(()), |uid| self.record.cgroup.delegate(uid))?;
+        }
         if !relay {
             self.adopt(attend, birth)?;
         }
@@ -419,6 +409,12 @@ impl Making {
         let pid = birth.pid();
         match attend.born_inside {
             true => self.record.cgroup.attach_born(pid)?,
+            false if self.record.cgroup.waits_for_process() => {
+                let Record { cgroup, id, annotations, .. } = &mut self.record;
+                cgroup.enter(pid, id, attend.resources, annotations)?;
+                attend.owner.map_or(Ok(()), |uid| cgroup.delegate(uid))?;
+                self.store()?.write(&self.record)?;
+            }
             false => self.record.cgroup.attach(pid)?,
         }
         self.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
@@ -446,6 +442,8 @@ impl Making {
 
     /// The process may live without us from here on: it is on record.
     pub(super) fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
+        let root = ownership::root_of(spec, self.record.new_namespaces);
+        self.record.cgroup.enter_delegated(pid, root)?;
         let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
         self.record.process = Some(ProcessId::of(pid)?.ok_or_else(lost)?);
         self.store()?.write(&self.record)?;
@@ -481,6 +479,9 @@ struct Attend<'a> {
     maps: &'a IdMaps,
     hooks: Option<Inside>,
     hook_output: Output,
+    resources: &'a LinuxResources,
+    /// The host's user that the cgroup is given to.
+    owner: Option<u32>,
     await_cgroup: bool,
     born_inside: bool,
     /// What comes out of it is a socket of the container's network namespace.

@@ -3,7 +3,9 @@
 use super::{
     Console, Container, ExitStatus, Status, Stdio,
     console::{self, Ends},
-    create, exit, notify, start,
+    create, exit, notify,
+    record::ProcessId,
+    start,
     stdio::{self, Pipes},
 };
 use crate::{
@@ -213,7 +215,7 @@ impl Process {
 
 /// Starts a further process.
 pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {
-    let (init, status) = target(container, builder.ignore_paused)?;
+    let (first, init, status) = target(container, builder.ignore_paused)?;
     let process = std::mem::take(&mut builder.process);
     config::validate_process(&process, "process")?;
     let spec = container.spec()?;
@@ -221,7 +223,10 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     notify::check(&container.record, filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let ends = Ends::open(&builder.console, process.terminal() == Some(true))?;
     let flags = container.record.namespaces;
-    let born_inside = if builder.cgroups.is_empty() { container.record.cgroup.clone_into()? } else { None };
+    let born_inside = match builder.cgroups.is_empty() {
+        true => container.record.cgroup.clone_beside(first.pid)?,
+        false => None,
+    };
     let variables: Vec<_> = builder.environment.drain(..).chain(home(container, &process)).collect();
     let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
     let mut program = Program::new();
@@ -249,7 +254,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     };
     let mut birth = Birth::begin(program, &clone)?;
     let attend =
-        Attend { container, builder: &builder, process: &process, born_inside: born_inside.is_some() };
+        Attend { container, builder: &builder, process: &process, first, born_inside: born_inside.is_some() };
     let ready = attend.attend(&mut birth, &spec, relay);
     ready.map_err(|error| birth.explain(error, Some(&spec)))?;
     let terminal = ends.receive()?;
@@ -258,8 +263,9 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     Ok(Process { pid, child, terminal, pipes: pipes.unwrap_or_default() })
 }
 
-/// The descriptor of the container's first process, whose namespaces are joined, and what the container is doing.
-fn target(container: &Container, ignore_paused: bool) -> Result<(OwnedFd, Status)> {
+/// The container's first process, its descriptor, by which its namespaces are joined, and what the container is doing. One
+/// that is paused is refused unless `ignore_paused`.
+pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(ProcessId, OwnedFd, Status)> {
     let gone = || Error::new(ErrorKind::InvalidState, "cannot exec in a stopped container");
     let status = container.status()?;
     match status {
@@ -274,7 +280,7 @@ fn target(container: &Container, ignore_paused: bool) -> Result<(OwnedFd, Status
     let process = container.record.process.ok_or_else(gone)?;
     let fd = pidfd::open(process.pid).map_err(|error| Error::io("pidfd_open", error))?;
     // Only now does the number stand for the process for good.
-    if process.is_alive()? { Ok((fd, status)) } else { Err(gone()) }
+    if process.is_alive()? { Ok((process, fd, status)) } else { Err(gone()) }
 }
 
 /// HOME from the passwd file of the container as it is now.
@@ -296,6 +302,8 @@ struct Attend<'a> {
     container: &'a Container,
     builder: &'a ProcessBuilder,
     process: &'a runtime::Process,
+    /// The container's first process.
+    first: ProcessId,
     born_inside: bool,
 }
 
@@ -327,7 +335,7 @@ impl Attend<'_> {
         let (cgroup, pid) = (&self.container.record.cgroup, birth.pid());
         match (self.builder.cgroups.as_slice(), self.born_inside) {
             ([], true) => cgroup.attach_born(pid)?,
-            ([], false) => cgroup.attach(pid)?,
+            ([], false) => cgroup.attach_beside(pid, self.first.pid)?,
             (subs, _) => cgroup.attach_subs(pid, subs)?,
         }
         self.container.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;

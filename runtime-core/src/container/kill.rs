@@ -15,13 +15,17 @@ pub(super) fn kill(container: &Container, signal: Signal) -> Result<()> {
     let (Some(process), false) = (container.record.process, status == Status::Stopped) else {
         return Err(not_running());
     };
-    if signal == Signal::KILL && container.record.namespaces & flag::PID == 0 {
+    let all = signal == Signal::KILL && container.record.namespaces & flag::PID == 0;
+    if all {
         container.kill_all(signal)?;
     }
-    signal_process(process, signal.as_raw()).map_err(|error| match error.raw_os_error() {
-        Some(libc::ESRCH) => not_running(),
-        _ => Error::io(format!("send {signal} to container {}", container.id()), error),
-    })?;
+    match signal_process(process, signal.as_raw()) {
+        // It was one of them.
+        Err(error) if all && error.raw_os_error() == Some(libc::ESRCH) => {}
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Err(not_running()),
+        Err(error) => return Err(Error::io(format!("send {signal} to container {}", container.id()), error)),
+        Ok(()) => {}
+    }
     // A frozen process of cgroup v1 dies when it thaws. It may have been paused just now, too.
     if signal == Signal::KILL && container.record.cgroup.is_frozen()? {
         container.record.cgroup.thaw()?;

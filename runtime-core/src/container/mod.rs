@@ -9,11 +9,14 @@ mod delete;
 mod exec;
 mod exit;
 mod external;
+mod id_mapped;
 mod image;
 mod kill;
 mod made;
 mod members;
+mod mounts;
 mod notify;
+mod ownership;
 mod points;
 mod readiness;
 mod record;
@@ -38,7 +41,7 @@ use crate::{
     Error, ErrorKind, Result,
     cgroup::{OomEvents, Stats},
 };
-use oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, Spec};
 use record::Record;
 use std::{os::fd::OwnedFd, path::Path};
 use store::Store;
@@ -302,6 +305,27 @@ impl Container {
     /// executed; a property of the process that cannot be, by its place.
     pub fn exec(&self, process: ProcessBuilder) -> Result<Process> {
         exec::exec(self, process)
+    }
+
+    /// Adds mounts to a container that is created, running or paused, in their order: bind mounts of the host's files, with all
+    /// their options, and tmpfs. Relative sources are relative to the bundle. Either all are added or none. They are on no
+    /// record: [`Container::spec`] is as it was, and they are gone with the container.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is stopped; [`ErrorKind::Unsupported`] if it has no mount namespace of its own, and
+    /// for other kinds of mounts; what the kernel answers, by the place in `mounts`.
+    pub fn add_mounts(&self, mounts: &[Mount]) -> Result<()> {
+        mounts::add(self, mounts)
+    }
+
+    /// Takes the uppermost mounts at the destinations of `mounts` away, in their order and up to the first that fails. What
+    /// is still used stays until it is used no more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] if it is stopped; [`ErrorKind::Unsupported`] if it has no mount namespace of its own;
+    /// what the kernel answers, by the place in `mounts`.
+    pub fn remove_mounts(&self, mounts: &[Mount]) -> Result<()> {
+        mounts::remove(self, mounts)
     }
 
     /// The socket over which a container that was built with [`ContainerBuilder::notify`] says that it is ready. To be

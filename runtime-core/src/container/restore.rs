@@ -13,7 +13,9 @@ use super::{
     external,
     image::{Contents, Image, What},
     made::Made,
-    points, readiness, stdio,
+    points, readiness,
+    record::Record,
+    stdio,
     store::Store,
 };
 use crate::{
@@ -21,13 +23,14 @@ use crate::{
     criu::{self, Kind, Options, Response, Session, Setup, since},
     fs::socket,
     hooks::Output,
-    namespace::{self, flag, loopback},
+    namespace::{self, enter, flag, loopback},
     resctrl::Group,
     rootfs,
-    sys::{command::PrivateMounts, pidfd},
+    sys::{self, command::PrivateMounts, pidfd},
 };
 use nix::{
     fcntl::{OFlag, open},
+    sched::CloneFlags,
     sys::stat::Mode,
 };
 use oci_spec::runtime::LinuxNamespaceType;
@@ -165,7 +168,6 @@ impl Restore<'_> {
             directories: directories.collect::<Result<_>>()?,
             source: text(&making.record.rootfs)?,
             target: text(&root)?,
-            read_only: self.checked.spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)),
         };
         Ok((prepared, mounts))
     }
@@ -253,13 +255,17 @@ impl Restore<'_> {
         };
         let mut session = Session::begin(&self.wanted.criu.program, setup)?;
         // What it makes is born in the container's cgroups. Limits come when all of it is there: they are not for criu.
-        making.record.cgroup.attach(session.pid())?;
+        let Record { cgroup, id, annotations, .. } = &mut making.record;
+        match cgroup.waits_for_process() {
+            true => cgroup.enter_without_limits(session.pid(), id, annotations)?,
+            false => cgroup.attach(session.pid())?,
+        }
         options.cgroup_roots = cgroups_of(session.pid())?;
         session.ask(Kind::Restore, Some(&options))?;
         let mut failed = None;
         loop {
             let heard = session.receive();
-            let (response, fd) = heard.map_err(|error| checkpoint::explain(&error, None, &log))?;
+            let (response, fd) = heard.map_err(|error| checkpoint::explain(&error, &log))?;
             if response.script.is_some() {
                 let done = self.notified(making, &response, fd);
                 let success = done.is_ok();
@@ -272,7 +278,7 @@ impl Restore<'_> {
                 return response.restored.ok_or_else(|| Error::new(ErrorKind::Io, "criu names no process"));
             }
             drop(session);
-            return Err(failed.unwrap_or_else(|| criu::failure("restore", Some(&response), &log)));
+            return Err(failed.unwrap_or_else(|| criu::failure(None, Some(&response), &log)));
         }
     }
 
@@ -289,12 +295,17 @@ impl Restore<'_> {
                 let record = &mut making.record;
                 let resources =
                     self.checked.spec.linux().as_ref().and_then(|linux| linux.resources().clone());
-                record.cgroup.apply(&resources.unwrap_or_default())?;
+                record.cgroup.apply_late(&resources.unwrap_or_default())?;
                 record.intel_rdt.as_ref().map_or(Ok(()), |group: &Group| group.attach(pid))?;
                 // CRIU gives processes a time namespace of their own, so that their clocks go on as they were.
                 if differs(pid, "time_for_children") || differs(pid, "time") {
                     record.namespaces |= flag::TIME;
                     record.new_namespaces |= flag::TIME;
+                }
+                if self.checked.spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)) {
+                    // Only now: criu may need a directory in it to change to it, and does not say what it was.
+                    enter::act_in(pid, CloneFlags::CLONE_NEWNS, "mnt", || sys::mounts::set_read_only(c"/"))
+                        .map_err(|errno| Error::io("root.readonly: mount_setattr", errno))?;
                 }
                 making.put_on_record(self.builder, &self.checked.spec, pid)
             }

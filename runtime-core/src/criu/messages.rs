@@ -108,7 +108,9 @@ impl Options {
         }
         message.number(9, LOG_LEVEL);
         message.bytes(10, self.log_file.as_bytes());
-        message.bytes(13, &self.root);
+        if !self.root.is_empty() {
+            message.bytes(13, &self.root);
+        }
         let texts = [
             (14, self.parent_img.as_deref()),
             (44, self.freeze_cgroup.as_deref()),

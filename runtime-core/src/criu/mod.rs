@@ -13,6 +13,8 @@ pub(crate) use swrk::{Session, Setup, own_streams};
 use crate::{Error, ErrorKind, Result};
 use std::{
     fmt,
+    fs::{self, DirBuilder, File},
+    os::{fd::AsRawFd, unix::fs::DirBuilderExt},
     path::{Path, PathBuf},
 };
 
@@ -49,15 +51,10 @@ impl Criu {
     /// # Errors
     /// [`ErrorKind::Unsupported`] if there is no such program, or it does not answer as CRIU does.
     pub fn ask(program: &Path) -> Result<Self> {
+        let version = version(program)?;
         let features = features(program)?;
-        let checked = ask(program, Kind::Check)?;
-        let words = || checked.message.map_or("criu check fails".to_owned(), |words| words.trim().to_owned());
-        Ok(Self {
-            version: version(program)?,
-            mem_track: features.mem_track,
-            lazy_pages: features.lazy_pages,
-            lacking: (!checked.success).then(words),
-        })
+        let lacking = check(program)?;
+        Ok(Self { version, mem_track: features.mem_track, lazy_pages: features.lazy_pages, lacking })
     }
 }
 
@@ -86,6 +83,24 @@ pub(crate) fn features(program: &Path) -> Result<Features> {
     Ok(ask(program, Kind::FeatureCheck)?.features)
 }
 
+/// `criu check`: what the kernel lacks. Its words are in its log, which wants a directory.
+fn check(program: &Path) -> Result<Option<String>> {
+    let dir = std::env::temp_dir().join(format!("corten-criu-{}", std::process::id()));
+    let failed = |error| Error::io(format!("{}: make", dir.display()), error);
+    DirBuilder::new().mode(0o700).create(&dir).map_err(failed)?;
+    let asked = File::open(&dir).map_err(failed).and_then(|file| {
+        let images_dir_fd = file.as_raw_fd();
+        let options = Options { images_dir_fd, log_file: "check.log", ..Options::default() };
+        let mut session = Session::begin(program, Setup::default())?;
+        session.ask(Kind::Check, Some(&options))?;
+        Ok(session.receive()?.0)
+    });
+    let why = log::reason(&dir.join("check.log"));
+    let _ = fs::remove_dir_all(&dir);
+    let failed = !asked?.success;
+    Ok(failed.then(|| why.unwrap_or_else(|| "criu check fails".to_owned())))
+}
+
 fn ask(program: &Path, kind: Kind) -> Result<Response> {
     let mut session = Session::begin(program, Setup::default())?;
     session.ask(kind, None)?;
@@ -93,13 +108,19 @@ fn ask(program: &Path, kind: Kind) -> Result<Response> {
     Ok(response)
 }
 
-/// The error of a criu that has failed, with the line of its log that says why, and the log's place.
-pub(crate) fn failure(what: &str, response: Option<&Response>, log: &Path) -> Error {
+/// The error of a criu that has failed, by its `response` or else by an `end` without one: with the line of its log that says
+/// why, and the log's place.
+pub(crate) fn failure(end: Option<&Error>, response: Option<&Response>, log: &Path) -> Error {
     let said = response.and_then(|response| response.message.as_deref().map(str::trim)).map(str::to_owned);
     let errno = response.and_then(|response| response.errno).filter(|errno| *errno != 0);
     let errno = errno.map(|errno| nix::errno::Errno::from_raw(errno).desc().to_owned());
-    let why = log::reason(log).or(said).or(errno).unwrap_or_else(|| "it does not say why".to_owned());
-    Error::new(ErrorKind::Io, format!("{what}: criu: {why} (log: {})", log.display()))
+    let why = log::reason(log).or(said).or(errno);
+    let text = match (end.map(Error::report), why) {
+        (Some(end), Some(why)) => format!("{end}: {why}"),
+        (Some(end), None) => end,
+        (None, why) => format!("criu: {}", why.unwrap_or_else(|| "it does not say why".to_owned())),
+    };
+    Error::new(ErrorKind::Io, format!("{text} (log: {})", log.display()))
 }
 
 /// The name that a program is looked for by if nothing else is said.

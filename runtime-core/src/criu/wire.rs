@@ -1,7 +1,7 @@
 //! The wire format of protocol buffers, as far as criu's messages use it: numbers, texts and messages in messages.
 //! <https://protobuf.dev/programming-guides/encoding/>
 //!
-//! By hand, since it is some hundred lines: what `prost` makes of the same messages adds about 30 KiB to `corten`.
+//! By hand: the messages are few, and it is some hundred lines.
 
 use std::fmt;
 

@@ -13,7 +13,7 @@ use crate::{
         rlimits, scheduling,
         user::{self, Groups},
     },
-    rootfs::{RootChange, Rootfs, idmap},
+    rootfs::{Change, RootChange, Rootfs, idmap},
     seccomp::Filter,
 };
 use corten_init::{
@@ -54,6 +54,8 @@ pub(crate) struct First<'a> {
     pub(crate) rootfs: &'a Path,
     pub(crate) namespaces: Namespaces,
     pub(crate) view: &'a View,
+    /// The container's cgroup is not there before the parent says so.
+    pub(crate) cgroup_comes_late: bool,
     pub(crate) root_change: RootChange,
     pub(crate) id_mapped: &'a [idmap::Ready],
     pub(crate) hooks: Option<&'a Inside>,
@@ -90,7 +92,7 @@ pub(crate) fn plan_container(
 
     plan_handles(&request, true, program)?;
     rootfs.plan_early(program)?;
-    let First { view, hooks, host_environment, network, listener, namespaces, .. } = first;
+    let First { view, cgroup_comes_late, hooks, host_environment, network, listener, namespaces, .. } = first;
     let joined = namespaces.hand_over(program, privileged);
     joined.iter().for_each(|namespace| namespace.plan(program));
     if relay {
@@ -98,8 +100,8 @@ pub(crate) fn plan_container(
     }
     program.step(PROCESS, &Step::NewSession {});
     plan_keyring(&request, program);
-    rootfs.plan_tree(program, view)?;
-    if request.await_cgroup {
+    let awaited = rootfs.plan_tree(program, view, cgroup_comes_late)?;
+    if request.await_cgroup && !awaited {
         program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
     }
     if new & flag::CGROUP != 0 {
@@ -165,6 +167,44 @@ pub(crate) fn plan_exec(
     plan_process(&request, &sets, flags, program)?;
     program.step(PROCESS, &Step::Ask { phase: Phase::Created as u8 });
     plan_execute(&request, &sets, program);
+    Ok(())
+}
+
+/// A change of a container's mounts.
+pub(crate) struct Live<'a> {
+    pub(crate) spec: &'a Spec,
+    /// The bundle and the root file system, on the host.
+    pub(crate) paths: (&'a Path, &'a Path),
+    pub(crate) id_mapped: &'a [idmap::Ready],
+    /// The host's procfs, verified.
+    pub(crate) procfs: OwnedFd,
+    /// The container's first process.
+    pub(crate) init: OwnedFd,
+    /// CLONE_NEW* flags of those of its namespaces that are joined.
+    pub(crate) flags: u32,
+}
+
+/// Plans a process that changes one of a container's mounts and ends.
+pub(crate) fn plan_mount(
+    live: Live<'_>,
+    (change, index): (Change, usize),
+    program: &mut Program,
+) -> Result<()> {
+    let Live { spec, paths, id_mapped, procfs, init, flags } = live;
+    let mut rootfs = Rootfs::new(spec, paths, flags, true, (RootChange::Pivot, id_mapped), program)?;
+    program.step(PROCESS, &Step::Dumpable { on: false });
+    let slot = program.hand_over(procfs);
+    program.step(PROCESS, &Step::Procfs { slot });
+    rootfs.plan_live(change, index, program, |program| {
+        let fd = program.hand_over(init);
+        program.step(NAMESPACES, &Step::Join { fd, flags });
+        if flags & flag::USER != 0 {
+            let clear_groups = !annotations::keeps_groups(spec);
+            program.step(NAMESPACES, &Step::BecomeRoot { clear_groups });
+        }
+        Ok(())
+    })?;
+    program.step(PROCESS, &Step::Announce {});
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
 };
+use oci_spec::runtime::LinuxIdMapping;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The file of a new user namespace with these mappings.
@@ -41,4 +42,13 @@ pub(crate) fn make(maps: &IdMaps) -> Result<OwnedFd> {
         .map_err(|errno| Error::io(format!("open {path}"), errno))?;
     let kind = pidfd::namespace_type(file.as_fd()).map_err(|error| Error::io("NS_GET_NSTYPE", error))?;
     if kind.cast_unsigned() == flag::USER { Ok(file) } else { Err(failed()) }
+}
+
+/// A user namespace with these mappings and without a process, for who makes id-mapped mounts by mount_setattr(2): an id of
+/// the file system (`containerID`) becomes one of the host's (`hostID`).
+///
+/// # Errors
+/// The kernel's answer to the clone, or to the mappings.
+pub fn user_namespace(uids: Vec<LinuxIdMapping>, gids: Vec<LinuxIdMapping>) -> Result<OwnedFd> {
+    make(&IdMaps::new(uids, gids))
 }

@@ -1,6 +1,7 @@
 //! The container's namespaces: new ones and joined ones, linux.namespaces of config-linux.md.
 
 pub(crate) mod devices;
+pub(crate) mod enter;
 pub(crate) mod id_maps;
 pub(crate) mod loopback;
 pub(crate) mod names;

@@ -11,9 +11,10 @@ use crate::{
     Result,
     cgroup::{HierarchyView, View},
     namespace::flag,
-    plan::{Program, path_text, text},
+    plan::{Place, Program, path_text, text},
 };
 use corten_init::{
+    message::Phase,
     step::Step,
     wire::{Text, Texts},
 };
@@ -26,8 +27,14 @@ pub(super) fn plan(
     program: &mut Program,
     view: &View,
 ) -> Result<()> {
+    if std::mem::take(&mut rootfs.cgroup_is_missing) {
+        program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
+    }
     match view {
-        View::Unified { dir, mount } => {
+        View::Unified { old_systemd: Some((target, hierarchy)), .. } if *target == entry.target => {
+            plan_legacy(rootfs, entry, program, std::slice::from_ref(hierarchy), &[])
+        }
+        View::Unified { dir, mount, .. } => {
             // A user namespace without a cgroup namespace must not see, or write, the host's whole tree.
             let shown = if rootfs.own & (flag::CGROUP | flag::USER) != 0 { dir } else { mount };
             plan_unified(rootfs, entry, program, shown, entry.options.set)

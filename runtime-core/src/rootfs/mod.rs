@@ -7,9 +7,12 @@ mod entry;
 mod hidden;
 pub(crate) mod idmap;
 mod label;
+mod live;
 mod long_options;
 mod mounts;
 pub(crate) mod options;
+
+pub(crate) use live::Change;
 
 use crate::{
     Error, ErrorKind, Result,
@@ -59,6 +62,8 @@ pub(crate) struct Rootfs<'a> {
     label: Option<String>,
     /// Mounts that become read-only when all is in place: their slot and place.
     read_only_at_last: Vec<(Place, Slot)>,
+    /// The container's cgroup has to be awaited before it is mounted.
+    cgroup_is_missing: bool,
 }
 
 /// The slots that more than one step uses.
@@ -115,6 +120,7 @@ impl<'a> Rootfs<'a> {
             early,
             label: label::option(spec),
             read_only_at_last,
+            cgroup_is_missing: false,
         })
     }
 
@@ -141,14 +147,21 @@ impl<'a> Rootfs<'a> {
         Ok(())
     }
 
-    /// Plans the root and all that is mounted beneath it, up to the point where hooks see the tree before the pivot.
-    pub(crate) fn plan_tree(&mut self, program: &mut Program, view: &View) -> Result<()> {
+    /// Plans the root and all that is mounted beneath it, up to the point where hooks see the tree before the pivot. Where the
+    /// container's cgroup comes late, it is awaited just before it is mounted: true if that is planned.
+    pub(crate) fn plan_tree(
+        &mut self,
+        program: &mut Program,
+        view: &View,
+        cgroup_comes_late: bool,
+    ) -> Result<bool> {
+        self.cgroup_is_missing = cgroup_comes_late;
         let path = self.path;
         let place = Place::Property("root.path");
         let root = self.slots.root;
         if !self.has_mount_namespace() {
             program.step(place, &Step::Root { path: path_text(path), slot: root, mount: false });
-            return Ok(());
+            return Ok(false);
         }
         let propagation = self.propagation()?;
         let flags = match propagation.unwrap_or(ms::SLAVE) & !ms::REC {
@@ -166,7 +179,8 @@ impl<'a> Rootfs<'a> {
         program.step(place, &Step::Root { path: path_text(path), slot: root, mount: true });
         hidden::plan_null(self, program)?;
         mounts::plan(self, program, view)?;
-        devices::plan(self, program)
+        devices::plan(self, program)?;
+        Ok(cgroup_comes_late && !self.cgroup_is_missing)
     }
 
     /// Plans the change to the new root.
@@ -182,9 +196,7 @@ impl<'a> Rootfs<'a> {
 
     /// Plans what comes when all is in place: what is read-only, hidden, or propagated.
     pub(crate) fn plan_last(&mut self, program: &mut Program) -> Result<()> {
-        for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
-            program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
-        }
+        self.plan_read_only(program);
         if !self.has_mount_namespace() {
             return Ok(());
         }
@@ -198,6 +210,12 @@ impl<'a> Rootfs<'a> {
             program.step(Place::Property("root.readonly"), &step);
         }
         Ok(())
+    }
+
+    fn plan_read_only(&mut self, program: &mut Program) {
+        for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
+            program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
+        }
     }
 
     /// linux.rootfsPropagation as MS_* flags.

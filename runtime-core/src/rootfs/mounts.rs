@@ -27,18 +27,25 @@ const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmp
 
 /// Plans the clones of bind sources that the container's root may not be able to reach.
 pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
-    for entry in entries(rootfs)? {
-        let Some(bind) = entry.options.bind.filter(|_| !entry.options.remount) else { continue };
-        let slot = program.slot()?;
-        let source = entry.source(rootfs.bundle)?;
-        plan_clone(rootfs, &entry, program, slot, &source, bind.recursive);
-        // In the host's namespace the clone shares with the host; in the container's it must only receive.
-        if rootfs.propagation()?.is_none_or(|flags| flags & super::ms::SHARED == 0) {
-            program.step(entry.place, &attributes(slot, true, 0, 0, super::ms::SLAVE));
-        }
-        if let Place::Item(list, index) = entry.place {
-            rootfs.early.0.insert((list, index), slot);
-        }
+    entries(rootfs)?.iter().try_for_each(|entry| plan_early_one(rootfs, entry, program))
+}
+
+/// Plans the clone of what `entry` binds, if it binds anything.
+pub(super) fn plan_early_one(
+    rootfs: &mut Rootfs<'_>,
+    entry: &Entry<'_>,
+    program: &mut Program,
+) -> Result<()> {
+    let Some(bind) = entry.options.bind.filter(|_| !entry.options.remount) else { return Ok(()) };
+    let slot = program.slot()?;
+    let source = entry.source(rootfs.bundle)?;
+    plan_clone(rootfs, entry, program, slot, &source, bind.recursive);
+    // In the host's namespace the clone shares with the host; in the container's it must only receive.
+    if rootfs.propagation()?.is_none_or(|flags| flags & super::ms::SHARED == 0) {
+        program.step(entry.place, &attributes(slot, true, 0, 0, super::ms::SLAVE));
+    }
+    if let Place::Item(list, index) = entry.place {
+        rootfs.early.0.insert((list, index), slot);
     }
     Ok(())
 }
@@ -125,7 +132,7 @@ pub(super) fn plan_filesystem(
 }
 
 /// A bind mount.
-fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<()> {
+pub(super) fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<()> {
     let source = entry.source(rootfs.bundle)?;
     let root = rootfs.slots.root;
     if entry.options.copy_symlink

@@ -18,7 +18,6 @@ pub(crate) struct PrivateMounts {
     /// Bound, with all beneath it, at `target`.
     pub(crate) source: CString,
     pub(crate) target: CString,
-    pub(crate) read_only: bool,
     /// Directories that are opened anew in that namespace, where mounts can be made in them, and their numbers.
     pub(crate) directories: Vec<(CString, RawFd)>,
 }
@@ -47,9 +46,6 @@ impl PrivateMounts {
         // It hears of the host's mounts, the host of none of its own.
         mount(None, c"/", libc::MS_REC | libc::MS_SLAVE)?;
         mount(Some(&self.source), &self.target, libc::MS_BIND | libc::MS_REC)?;
-        if self.read_only {
-            mount(None, &self.target, libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY)?;
-        }
         for (path, number) in &self.directories {
             let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
             // SAFETY: a string that ends with NUL and outlives the call.

@@ -9,11 +9,7 @@ use crate::{
 };
 use corten_ttrpc::{Message, task::DeleteResponse};
 use runtime_core::Container;
-use std::{
-    env, fs,
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, os::unix::net::UnixStream, path::Path};
 
 /// 128 and SIGKILL.
 const KILLED: u32 = 137;
@@ -29,7 +25,8 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     let served = socket.as_deref().is_some_and(|socket| UnixStream::connect(socket).is_ok());
     let pid = Container::load(&root, &flags.id).ok().and_then(|container| container.pid());
     if !served {
-        for member in members(&root, &flags.id) {
+        let group = group::led(&bundle);
+        for member in group.iter().flat_map(|group| members(&root, group, &flags.id)) {
             // Its own bundle is cleaned up when the daemon asks for it.
             if let Err(error) = remove(&root, member.id(), &member.bundle().join("rootfs")) {
                 log::warn!("container {}: {error}", member.id());
@@ -48,17 +45,17 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     crate::print(&response.encode_to_vec())
 }
 
-/// The containers of the group that `id` leads, but for itself.
-fn members(root: &Path, id: &str) -> Vec<Container> {
+/// The containers of `group` but for `leader`.
+fn members(root: &Path, group: &str, leader: &str) -> Vec<Container> {
     let of_group = |container: &Container| {
         let spec = container.spec().ok();
         let annotations = spec.as_ref().and_then(|spec| spec.annotations().as_ref());
-        container.id() != id && annotations.and_then(group::named) == Some(id)
+        container.id() != leader && annotations.and_then(group::named) == Some(group)
     };
     Container::list(root).unwrap_or_default().into_iter().filter(of_group).collect()
 }
 
-fn remove(root: &Path, id: &str, rootfs: &PathBuf) -> Result<()> {
+fn remove(root: &Path, id: &str, rootfs: &Path) -> Result<()> {
     Container::delete_forced(root, id)?;
     rootfs::unmount_all(rootfs)
 }

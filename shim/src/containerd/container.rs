@@ -1,7 +1,7 @@
 //! What is known of a container and its processes between calls. The runtime's own state is on disk and loaded when it is
 //! needed: a container at rest costs little here.
 
-use crate::{connection::ReplyTo, error::Result, oom::OomWatch};
+use crate::{connection::ReplyTo, error::Result, oom::OomWatch, service::Making};
 use corten_ttrpc::{
     events::TaskIo,
     types::{Status, Timestamp},
@@ -120,11 +120,35 @@ pub(crate) struct Container {
     /// Who waits for the streams to be drained, to be deleted then.
     pub(crate) draining: Option<ReplyTo>,
     pub(crate) oom: Option<OomWatch>,
+    /// What restores it from a checkpoint when it is started.
+    pub(crate) restore: Option<Box<Making>>,
     /// The kernel has killed processes of it.
     pub(crate) oom_killed: bool,
 }
 
 impl Container {
+    /// A container that is about to be made.
+    pub(crate) fn new(id: String, bundle: PathBuf) -> Self {
+        Self {
+            id,
+            bundle,
+            root: PathBuf::new(),
+            io_owner: (0, 0),
+            creating: true,
+            ends_with_first: true,
+            paused: false,
+            init: Process::default(),
+            held: None,
+            execs: BTreeMap::new(),
+            busy: true,
+            queue: VecDeque::new(),
+            draining: None,
+            oom: None,
+            restore: None,
+            oom_killed: false,
+        }
+    }
+
     /// The container as the runtime has it.
     pub(crate) fn runtime(&self) -> Result<Runtime> {
         Ok(Runtime::load(&self.root, &self.id)?)

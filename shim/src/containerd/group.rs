@@ -21,7 +21,10 @@ const MAX_SOCKET_PATH: usize = 106;
 /// Annotations that name the group, the first that is there.
 const GROUP: [&str; 2] = ["io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"];
 /// The file of a bundle with the shim's address; daemons up to 1.7 read it when they are started again.
-pub(crate) const ADDRESS_FILE: &str = "address";
+const ADDRESS_FILE: &str = "address";
+
+/// The file of a bundle whose container the shim was started for, with the name of the group.
+const LEADER_FILE: &str = "corten-group";
 
 /// The part of a configuration that tells the group.
 #[derive(Default, Deserialize)]
@@ -108,6 +111,17 @@ pub(crate) fn address(socket: &Path) -> String {
 /// The path in an address; the prefix may be missing.
 pub(crate) fn path(address: &str) -> &Path {
     Path::new(address.strip_prefix("unix://").unwrap_or(address))
+}
+
+/// Notes in the bundle of the container that the shim was started for, which group it leads.
+pub(crate) fn note_leader(bundle: &Path, group: &str) -> Result<()> {
+    let file = bundle.join(LEADER_FILE);
+    fs::write(&file, group).map_err(|error| Error::io(format!("{}: write", file.display()), error))
+}
+
+/// The group that the bundle's container leads.
+pub(crate) fn led(bundle: &Path) -> Option<String> {
+    fs::read_to_string(bundle.join(LEADER_FILE)).ok()
 }
 
 /// Writes the address into the bundle, whole or not at all.

@@ -1,10 +1,10 @@
-//! The options of a runtime: `containerd.runc.v1.Options`, or what CRI sends to a runtime type that it does not know by
-//! name, `runtimeoptions.v1.Options` with the same names in TOML.
+//! The options of a runtime: `containerd.runc.v1.Options`, or what is sent to a runtime type that is not known by name: by CRI
+//! `runtimeoptions.v1.Options` with the same names in TOML, by ctr of containerd 1.x `containerd.linux.runc.CreateOptions`.
 
 use crate::error::{Error, Result};
 use corten_ttrpc::{
     Message,
-    options::{OPTIONS, Options, RUNTIME_OPTIONS, RuntimeOptions},
+    options::{CREATE_OPTIONS, CreateOptions, OPTIONS, Options, RUNTIME_OPTIONS, RuntimeOptions},
     types::Any,
 };
 use std::{
@@ -23,6 +23,7 @@ pub(crate) fn decode(any: Option<&Any>) -> Result<Options> {
     match any.type_name() {
         "" if any.value.is_empty() => Ok(Options::default()),
         OPTIONS => Options::decode(any.value.as_slice()).map_err(invalid),
+        CREATE_OPTIONS => CreateOptions::decode(any.value.as_slice()).map(from_create).map_err(invalid),
         RUNTIME_OPTIONS => from_toml(&RuntimeOptions::decode(any.value.as_slice()).map_err(invalid)?),
         other => Err(Error::unknown(format!("runtime options: unknown type {other:?}"))),
     }
@@ -30,6 +31,19 @@ pub(crate) fn decode(any: Option<&Any>) -> Result<Options> {
 
 fn invalid(error: impl std::fmt::Display) -> Error {
     Error::unknown(format!("runtime options: {error}"))
+}
+
+fn from_create(options: CreateOptions) -> Options {
+    Options {
+        no_pivot_root: options.no_pivot_root,
+        no_new_keyring: options.no_new_keyring,
+        shim_cgroup: options.shim_cgroup,
+        io_uid: options.io_uid,
+        io_gid: options.io_gid,
+        criu_work_path: options.criu_work_path,
+        criu_image_path: options.criu_image_path,
+        ..Options::default()
+    }
 }
 
 fn from_toml(options: &RuntimeOptions) -> Result<Options> {
@@ -137,6 +151,8 @@ mod tests {
         let any = Any::new("type.googleapis.com/runtimeoptions.v1.Options", &wrapped);
         assert_eq!(decode(Some(&any)).unwrap(), options);
         assert_eq!(decode(None).unwrap(), Options::default());
+        let create = CreateOptions { io_uid: 7, ..CreateOptions::default() };
+        assert_eq!(decode(Some(&Any::new(CREATE_OPTIONS, &create))).unwrap().io_uid, 7);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The mounts of a `Create` request, which make the container's root file system on the host, and their end.
 
+mod idmap;
+
 use crate::error::{Error, Result};
 use corten_ttrpc::types::Mount;
+use idmap::Layers;
 use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -10,12 +13,15 @@ use nix::{
 use std::{
     env,
     fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
     path::{Component, Path, PathBuf},
 };
 
 /// The longest data of mount(2), all options of a file system in one text.
 const DATA: usize = 4095;
+
+/// The directory of a bundle where id-mapped layers are for as long as an overlay is made of them.
+const LAYERS: &str = "corten-layers";
 
 /// What options are flags of mount(2): the flag, and whether it is set or cleared.
 const FLAGS: &[(&str, MsFlags, bool)] = &[
@@ -81,21 +87,34 @@ pub(crate) fn mount_all(mounts: &[Mount], rootfs: &Path) -> Result<()> {
 }
 
 /// A mount's options in the words of mount(2).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Options {
     flags: MsFlags,
     propagation: Vec<MsFlags>,
     data: Vec<String>,
+    uids: String,
+    gids: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (flags, propagation, data) = (MsFlags::empty(), Vec::new(), Vec::new());
+        Self { flags, propagation, data, uids: String::new(), gids: String::new() }
+    }
 }
 
 impl Options {
     fn parse(options: &[String]) -> Self {
-        let mut parsed = Self { flags: MsFlags::empty(), propagation: Vec::new(), data: Vec::new() };
+        let mut parsed = Self::default();
         for option in options {
             if let Some((_, flag, set)) = FLAGS.iter().find(|(name, ..)| name == option) {
                 parsed.flags.set(*flag, *set);
             } else if let Some((_, flag)) = PROPAGATION.iter().find(|(name, _)| name == option) {
                 parsed.propagation.push(*flag);
+            } else if let Some(map) = option.strip_prefix("uidmap=") {
+                map.clone_into(&mut parsed.uids);
+            } else if let Some(map) = option.strip_prefix("gidmap=") {
+                map.clone_into(&mut parsed.gids);
             } else if option != "loop" && !option.starts_with("X-containerd.") {
                 parsed.data.push(option.clone());
             }
@@ -113,6 +132,7 @@ fn mount_one(wanted: &Mount, rootfs: &Path) -> Result<()> {
     let source = Path::new(&wanted.source);
     let bind = options.flags.contains(MsFlags::MS_BIND);
     let kind = wanted.kind.as_str();
+    let namespace = idmap::namespace(&options.uids, &options.gids)?;
     let call = |source: &Path, flags, data: Option<&str>| {
         mount(Some(source), &target, Some(kind), flags, data).map_err(|errno| {
             Error::io(format!("mount {kind} {} on {}", wanted.source, target.display()), errno)
@@ -127,14 +147,35 @@ fn mount_one(wanted: &Mount, rootfs: &Path) -> Result<()> {
             call(source, others | MsFlags::MS_BIND | MsFlags::MS_REMOUNT, None)?;
         }
     } else {
+        let layers = map_layers(kind, &mut options.data, rootfs, namespace.as_ref())?;
         let data = data(kind, &options.data)?;
         call(source, options.flags, Some(data.as_str()).filter(|data| !data.is_empty()))?;
+        drop(layers);
+    }
+    if let Some(namespace) = namespace.filter(|_| kind != "overlay") {
+        idmap::remap(&target, options.flags.contains(MsFlags::MS_REC), &namespace)?;
     }
     for flags in options.propagation {
         mount(None::<&Path>, &target, None::<&str>, flags, None::<&str>)
             .map_err(|errno| Error::io(format!("change how {} spreads", target.display()), errno))?;
     }
     Ok(())
+}
+
+/// Of an overlay whose ids are to be mapped, maps the layers: the overlay itself cannot be mapped.
+fn map_layers(
+    kind: &str,
+    data: &mut [String],
+    rootfs: &Path,
+    namespace: Option<&OwnedFd>,
+) -> Result<Option<Layers>> {
+    let Some(namespace) = namespace.filter(|_| kind == "overlay") else { return Ok(None) };
+    let lower = data.iter_mut().find(|option| option.starts_with("lowerdir="));
+    let lower = lower.ok_or_else(|| Error::unknown("uidmap, gidmap: an overlay without layers"))?;
+    let list = lower.trim_start_matches("lowerdir=");
+    let layers = Layers::map(list, rootfs.with_file_name(LAYERS), namespace)?;
+    *lower = format!("lowerdir={}", layers.names());
+    Ok(Some(layers))
 }
 
 /// The options of a file system in one text. The layers of an overlay may be too many for it: then they are named from the
@@ -241,5 +282,95 @@ mod tests {
         assert_eq!(beneath(root, "").unwrap(), root);
         assert_eq!(beneath(root, "/data/x").unwrap(), root.join("data/x"));
         assert!(beneath(root, "../x").is_err());
+    }
+
+    /// Runs `body` with a directory of its own, in a mount namespace of its own, where that can be had.
+    fn with_mounts(body: impl FnOnce(&Path) + Send + 'static) {
+        let run = || {
+            if let Err(errno) = unshare(CloneFlags::CLONE_NEWNS) {
+                return println!("skipped: unshare: {errno}");
+            }
+            let private = MsFlags::MS_PRIVATE | MsFlags::MS_REC;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+            let thread = format!("{:?}", std::thread::current().id()).replace(['(', ')'], "-");
+            let dir = env::temp_dir().join(format!("corten-test-rootfs-{}-{thread}", std::process::id()));
+            fs::create_dir(&dir).unwrap();
+            mount(Some("none"), &dir, Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+            body(&dir);
+            umount2(&dir, MntFlags::MNT_DETACH).unwrap();
+            fs::remove_dir(dir).unwrap();
+        };
+        std::thread::spawn(run).join().unwrap();
+    }
+
+    fn layer(dir: &Path, name: &str) -> String {
+        let layer = dir.join(name);
+        fs::create_dir_all(&layer).unwrap();
+        fs::write(layer.join(format!("from-{name}")), name).unwrap();
+        layer.display().to_string()
+    }
+
+    fn owner(path: &Path) -> u32 {
+        std::os::unix::fs::MetadataExt::uid(&fs::metadata(path).unwrap())
+    }
+
+    #[test]
+    fn mounts_in_a_row_are_made_and_unmade() {
+        with_mounts(|dir| {
+            let (one, two) = (layer(dir, "one"), layer(dir, "two"));
+            fs::create_dir(Path::new(&one).join("at")).unwrap();
+            let bind = |source: String, target: &str, options: &[&str]| Mount {
+                kind: "bind".into(),
+                source,
+                target: target.into(),
+                options: texts(options),
+            };
+            let mounts = [bind(one, "", &["rbind"]), bind(two, "/at", &["bind", "ro"])];
+            let rootfs = dir.join("rootfs");
+            mount_all(&mounts, &rootfs).unwrap();
+            assert!(rootfs.join("from-one").exists() && rootfs.join("at/from-two").exists());
+            assert!(fs::write(rootfs.join("at/x"), "").is_err());
+            unmount_all(&rootfs).unwrap();
+            unmount_all(&rootfs).unwrap();
+            assert_eq!(fs::read_dir(&rootfs).unwrap().count(), 0);
+
+            let fails = [mounts[0].clone(), bind("/nowhere".into(), "", &[])];
+            let error = mount_all(&fails, &rootfs).unwrap_err();
+            assert!(error.message.starts_with("rootfs[1]: mount bind /nowhere"), "{error}");
+            assert_eq!(fs::read_dir(&rootfs).unwrap().count(), 0);
+        });
+    }
+
+    #[test]
+    fn ids_are_mapped_of_a_bind_and_of_an_overlays_layers() {
+        with_mounts(|dir| {
+            let maps = ["uidmap=0:100000:65536", "gidmap=0:100000:65536"];
+            let rootfs = dir.join("rootfs");
+            let bind = Mount {
+                kind: "bind".into(),
+                source: layer(dir, "bound"),
+                options: texts(&["rbind", maps[0], maps[1]]),
+                ..Mount::default()
+            };
+            match mount_all(&[bind], &rootfs) {
+                Err(error) if error.message.contains("mount_setattr: Invalid argument") => {
+                    return println!("skipped: this kernel maps no ids of a tmpfs");
+                }
+                result => result.unwrap(),
+            }
+            assert_eq!(owner(&rootfs.join("from-bound")), 100_000);
+            unmount_all(&rootfs).unwrap();
+
+            let lower = format!("lowerdir={}:{}", layer(dir, "upper-one"), layer(dir, "lower-one"));
+            let writable = |name: &str| format!("{name}dir={}", layer(dir, name));
+            let options = [texts(&maps), vec![lower, writable("upper"), writable("work")]].concat();
+            let overlay =
+                Mount { kind: "overlay".into(), source: "overlay".into(), options, ..Mount::default() };
+            mount_all(&[overlay], &rootfs).unwrap();
+            assert_eq!(owner(&rootfs.join("from-lower-one")), 100_000);
+            assert_eq!(owner(&rootfs.join("from-upper")), 0);
+            assert!(!dir.join(LAYERS).exists());
+            unmount_all(&rootfs).unwrap();
+        });
     }
 }

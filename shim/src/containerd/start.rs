@@ -39,6 +39,7 @@ struct Asked {
 
 /// Answers the address, and goes on as the server in a process of its own.
 pub(crate) fn run(flags: &Flags) -> Result<()> {
+    sys::close_inherited();
     let bundle = env::current_dir().map_err(|error| Error::io("working directory", error))?;
     let asked = Asked::read(flags)?;
     let group = group::of(&bundle, &flags.id)?;
@@ -50,9 +51,10 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     match group::bind(&socket)? {
         Socket::Served => group::note(&bundle, &address)?,
         Socket::Bound(listener) => {
-            let forked = group::note(&bundle, &address)
-                .and_then(|()| prepare(&asked.options))
-                .and_then(|()| sys::fork().map_err(|error| Error::io("fork the server", error)));
+            let noted = group::note(&bundle, &address).and_then(|()| group::note_leader(&bundle, &group));
+            let prepared = noted.and_then(|()| prepare(&asked.options));
+            let forked =
+                prepared.and_then(|()| sys::fork().map_err(|error| Error::io("fork the server", error)));
             let side = forked.inspect_err(|_| {
                 let _ = fs::remove_file(&socket);
             })?;
@@ -154,6 +156,7 @@ fn adjust_oom_score() {
 
 /// Makes the forked process a server: nothing of the daemon's is left in it.
 fn detach() -> Result<()> {
+    sys::drop_last_word();
     // A process group of its own, so that a signal to the daemon's does not reach it.
     setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(|error| Error::io("setpgid", error))?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");

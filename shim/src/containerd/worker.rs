@@ -9,8 +9,9 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// The stack of a thread. What is not touched takes no memory.
-const STACK: usize = 512 << 10;
+/// The stack of a thread. What is not touched takes no memory; the C library keeps 40 MiB of those of ended threads, so large
+/// ones are soon given back.
+const STACK: usize = 8 << 20;
 
 /// Threads at work, and what they have done. `T` tells of the work and of its outcome.
 pub(crate) struct Workers<T> {

@@ -2,6 +2,8 @@
 
 /// The name of [`Options`] in an `Any`.
 pub const OPTIONS: &str = "containerd.runc.v1.Options";
+/// The name of [`CreateOptions`] in an `Any`.
+pub const CREATE_OPTIONS: &str = "containerd.linux.runc.CreateOptions";
 /// The name of [`RuntimeOptions`] in an `Any`.
 pub const RUNTIME_OPTIONS: &str = "runtimeoptions.v1.Options";
 /// The name of [`CheckpointOptions`] in an `Any`.
@@ -51,6 +53,50 @@ pub struct Options {
     /// The version of that service.
     #[prost(uint32, tag = "13")]
     pub task_api_version: u32,
+}
+
+/// `containerd.linux.runc.CreateOptions`: what `ctr` of containerd 1.x sends to a runtime type that it does not know.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct CreateOptions {
+    /// Move the root instead of pivoting.
+    #[prost(bool, tag = "1")]
+    pub no_pivot_root: bool,
+    /// With open TCP connections (restore).
+    #[prost(bool, tag = "2")]
+    pub open_tcp: bool,
+    /// With Unix sockets that lead outside (restore).
+    #[prost(bool, tag = "3")]
+    pub external_unix_sockets: bool,
+    /// With terminals (restore).
+    #[prost(bool, tag = "4")]
+    pub terminal: bool,
+    /// With file locks (restore).
+    #[prost(bool, tag = "5")]
+    pub file_locks: bool,
+    /// Namespaces that are restored empty.
+    #[prost(string, repeated, tag = "6")]
+    pub empty_namespaces: Vec<String>,
+    /// How cgroups are restored.
+    #[prost(string, tag = "7")]
+    pub cgroups_mode: String,
+    /// Keep the caller's session keyring.
+    #[prost(bool, tag = "8")]
+    pub no_new_keyring: bool,
+    /// The cgroup that the shim itself is put into.
+    #[prost(string, tag = "9")]
+    pub shim_cgroup: String,
+    /// The owner of the pipes of the container's streams.
+    #[prost(uint32, tag = "10")]
+    pub io_uid: u32,
+    /// The group of those pipes.
+    #[prost(uint32, tag = "11")]
+    pub io_gid: u32,
+    /// Where CRIU works and logs.
+    #[prost(string, tag = "12")]
+    pub criu_work_path: String,
+    /// Where CRIU's images go.
+    #[prost(string, tag = "13")]
+    pub criu_image_path: String,
 }
 
 /// `runtimeoptions.v1.Options`: what CRI sends to a runtime type that it has no message for.

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::{fs, path::PathBuf};
 
 /// Controller of version 1, file, what it is to hold; the resources are `linux.resources`.
-const V1: [(&str, &str, &str, &str, &str); 20] = [
+const V1: [(&str, &str, &str, &str, &str); 19] = [
     (
         "cpu-realtime-runtime",
         "cpu",
@@ -67,13 +67,6 @@ const V1: [(&str, &str, &str, &str, &str); 20] = [
     ("pids-unlimited", "pids", "pids.max", r#"{"pids": {"limit": -1}}"#, "max"),
     ("blkio-weight", "blkio", "blkio.bfq.weight", r#"{"blockIO": {"weight": 333}}"#, "333"),
     ("network-class", "net_cls", "net_cls.classid", r#"{"network": {"classID": 1048577}}"#, "1048577"),
-    (
-        "rdma",
-        "rdma",
-        "rdma.max",
-        r#"{"rdma": {"mlx": {"hcaHandles": 3}}}"#,
-        "mlx hca_handle=3 hca_object=max",
-    ),
 ];
 
 /// The same of version 2.
@@ -177,6 +170,24 @@ pub(super) fn add(suite: &mut Suite) {
         },
     );
     g.since(1, 0);
+    g.must("rdma", "resources: rdma", |t| {
+        needs(t, "rdma")?;
+        let Some(device) = fs::read_dir("/sys/class/infiniband").ok().and_then(|mut list| list.next()) else {
+            return skip("no RDMA device here");
+        };
+        let device = device?.file_name().to_string_lossy().into_owned();
+        let (_, c) = with(t, &json!({"rdma": {&device: {"hcaHandles": 3}}}).to_string())?;
+        let got = read(&directory(t, &c, "rdma")?, "rdma.max")?;
+        let want = format!("{device} hca_handle=3 hca_object=max");
+        check!(got.lines().any(|line| line == want), "rdma.max is {got:?}, not {want:?}");
+        Ok(())
+    });
+    g.must("rdma-of-no-device-is-refused", "resources: rdma", |t| {
+        needs(t, "rdma")?;
+        let mut b = t.bundle()?;
+        b.config["linux"]["resources"] = json!({"rdma": {"no-such-device": {"hcaHandles": 3}}});
+        t.refuses(&b).map(drop)
+    });
     g.must("v2-hugepages", "resources: hugepageLimits", |t| {
         let root = t.machine.v2(Some("hugetlb"))?.to_path_buf();
         let rsvd = fs::exists(root.join("..").join("hugetlb.2MB.rsvd.max"))?;

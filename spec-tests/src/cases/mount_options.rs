@@ -163,7 +163,13 @@ pub(super) fn add(suite: &mut Suite) {
         );
     }
     for (name, layers) in [("layers-longer-than-255-bytes", 8), ("layers-longer-than-a-page", 60)] {
-        g.must(name, "Linux mount options: file system specific", move |t| overlay(t, layers));
+        g.must(name, "Linux mount options: file system specific", move |t| {
+            // Before overlay came to the new mount API no program could do it.
+            if layers > 8 {
+                t.machine.needs_kernel(6, 5, "takes overlay's options one by one")?;
+            }
+            overlay(t, layers)
+        });
     }
     g.must("uid-mappings-alone-are-not-ignored", "mounts.uidMappings: an error if not supported", |t| {
         idmap(t, "bind")

@@ -24,6 +24,8 @@ use verdict::{Comparison, Sum};
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: PathBuf,
+    /// The shim's file, for the cases of containerd's task service; else that beside the runtime.
+    pub(crate) shim: Option<PathBuf>,
     /// The runtime to compare with; none for no comparison. It is asked about cases that the runtime does not pass.
     pub(crate) reference: Option<PathBuf>,
     /// Whether the reference is asked about all cases, and a table of both is printed.
@@ -48,32 +50,67 @@ struct Engine {
     programs: &'static [&'static str],
     /// What its cases share, then the cases.
     text: [&'static str; 3],
+    /// What is tried beneath it.
+    tried: Tried,
+}
+
+/// The two binaries that engines take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tried {
+    Runtime,
+    Shim,
 }
 
 const DOCKER: &str = include_str!("docker-daemon.sh");
-const ENGINES: [Engine; 5] = [
+const CONTAINERD_DAEMON: &str = include_str!("containerd-daemon.sh");
+const CONTAINERD: &str = include_str!("containerd-cases.sh");
+const ENGINES: [Engine; 7] = [
     Engine {
         name: "containerd",
         programs: &["containerd", "ctr"],
-        text: ["", include_str!("containerd.sh"), ""],
+        text: [CONTAINERD_DAEMON, CONTAINERD, include_str!("containerd.sh")],
+        tried: Tried::Runtime,
+    },
+    Engine {
+        name: "shim",
+        programs: &["containerd", "ctr"],
+        text: [CONTAINERD_DAEMON, CONTAINERD, include_str!("containerd-shim.sh")],
+        tried: Tried::Shim,
+    },
+    Engine {
+        name: "cri",
+        programs: &["containerd", "ctr"],
+        text: [CONTAINERD_DAEMON, include_str!("cri.sh"), ""],
+        tried: Tried::Shim,
     },
     Engine {
         name: "docker",
         programs: &["dockerd", "docker", "iptables"],
         text: [DOCKER, include_str!("docker.sh"), include_str!("docker-inside.sh")],
+        tried: Tried::Runtime,
     },
     Engine {
         name: "docker-userns",
         programs: &["dockerd", "docker", "iptables"],
         text: [DOCKER, include_str!("docker-userns.sh"), ""],
+        tried: Tried::Runtime,
     },
-    Engine { name: "podman", programs: &["podman", "conmon"], text: ["", include_str!("podman.sh"), ""] },
+    Engine {
+        name: "podman",
+        programs: &["podman", "conmon"],
+        text: ["", include_str!("podman.sh"), ""],
+        tried: Tried::Runtime,
+    },
     Engine {
         name: "podman-rootless",
         programs: &["podman", "conmon", "newuidmap", "setpriv"],
         text: ["", include_str!("podman-rootless.sh"), ""],
+        tried: Tried::Runtime,
     },
 ];
+
+/// What a shim is compared with.
+const SHIM_REFERENCE: &str = "containerd-shim-runc-v2";
 
 /// What all of them need.
 const TOOLS: [&str; 8] = ["bash", "unshare", "script", "ip", "tar", "busybox", "xargs", "awk"];
@@ -152,10 +189,13 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
             .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
     };
     let runtime = find(&options.runtime)?;
-    let reference = match &options.reference {
-        Some(path) => find(path).map_err(|error| eprintln!("no comparison: {error}")).ok(),
-        None => None,
+    let compare = |path: Option<&Path>| {
+        path.and_then(|path| find(path).map_err(|error| eprintln!("no comparison: {error}")).ok())
     };
+    let reference = compare(options.reference.as_deref());
+    let beside = runtime.with_file_name("containerd-shim-corten-v1");
+    let shim = find(options.shim.as_deref().unwrap_or(&beside));
+    let shim_reference = compare(options.reference.as_ref().map(|_| Path::new(SHIM_REFERENCE)));
     catch_interrupts()?;
     let deadline = Instant::now() + options.limit;
     let mut sum = Sum::default();
@@ -170,11 +210,19 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
             cases.iter().for_each(|case| sum.tell(engine, case, Kind::Skipped, &why));
             continue;
         }
+        let (tried, reference) = match (engine.tried, &shim) {
+            (Tried::Runtime, _) => (&runtime, &reference),
+            (Tried::Shim, Ok(shim)) => (shim, &shim_reference),
+            (Tried::Shim, Err(why)) => {
+                cases.iter().for_each(|case| sum.tell(engine, case, Kind::Skipped, &why.to_string()));
+                continue;
+            }
+        };
         let run = |runtime: &Path, cases: &[String]| Run { engine, runtime, options, deadline }.run(cases);
-        let ours = run(&runtime, &cases)?;
+        let ours = run(tried, &cases)?;
         let passes = |case: &&String| ours.get(*case).is_some_and(|told| told.kind == Kind::Passed);
         let asked = cases.iter().filter(|case| options.compare || !passes(case)).cloned().collect::<Vec<_>>();
-        let theirs = match &reference {
+        let theirs = match reference {
             Some(reference) if !asked.is_empty() => Some(run(reference, &asked)?),
             _ => None,
         };

@@ -1,5 +1,6 @@
 # What all cases begin with. A case is a piece of bash under -eu and pipefail; it fails where a command fails.
 #   $RUNTIME  the runtime's file         $WORK  a directory of this case alone      $NAME  a name of this case alone
+#   $SUITE    this suite's own file
 #   $BASE     the engine's directory     $PARENT  the cgroup above all containers
 set -eEuo pipefail
 trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR

@@ -163,6 +163,7 @@ impl Worker {
             ("HOME", base.clone().into_os_string()),
             ("IMAGE", at("image.tar")),
             ("RUNTIME", base.join("bin").join(runtime).into_os_string()),
+            ("SUITE", env::current_exe().unwrap_or_default().into_os_string()),
             ("RUNTIME_FILE", self.order.runtime.clone().into_os_string()),
             ("PARENT", self.order.parent.clone().into()),
             ("CGROUPS", cgroups.into()),

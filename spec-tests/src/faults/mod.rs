@@ -8,7 +8,7 @@ mod tracer;
 mod variant;
 mod worker;
 
-use crate::harness::{Cgroups, Ground, catch_interrupts, interrupted};
+use crate::harness::{Cgroups, Claims, Ground, catch_interrupts, interrupted};
 pub(crate) use ground::Place;
 use nix::sys::signal::{Signal, kill};
 use operation::Operation;
@@ -83,7 +83,7 @@ struct Sum {
 /// Tries all that `options` choose; true when nothing was wrong.
 pub(crate) fn faults(options: &Options) -> io::Result<bool> {
     catch_interrupts()?;
-    let ground = Ground::prepare(&options.runtime, options.cgroups)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, Claims::of)?;
     let done = Runner { options, ground: &ground, next: AtomicUsize::new(0) }.run();
     ground.remove();
     done

@@ -38,6 +38,12 @@ impl Call {
         }
     }
 
+    /// A call of any program; its output goes to files in `dir` named after `number`.
+    pub(crate) fn of(command: Command, words: &str, dir: &std::path::Path, number: u32) -> Self {
+        let (out, err) = (dir.join(format!("{number}.out")), dir.join(format!("{number}.err")));
+        Self { command, words: words.to_owned(), input: None, out, err }
+    }
+
     /// One more argument.
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.words = format!("{} {}", self.words, argument.as_ref().to_string_lossy());

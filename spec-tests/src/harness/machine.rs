@@ -136,6 +136,17 @@ impl Machine {
         if Path::new(path).exists() { Ok(()) } else { skip(format!("{what}: no {path} here")) }
     }
 
+    /// Skips unless the kernel is of this version or a later one.
+    pub(crate) fn needs_kernel(&self, major: u32, minor: u32, what: &str) -> Verdict {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+        if numbers.next().zip(numbers.next()) >= Some((major, minor)) {
+            Ok(())
+        } else {
+            skip(format!("Linux {major}.{minor} {what}, this is {}", release.trim()))
+        }
+    }
+
     /// Skips unless the kernel lists this file system.
     pub(crate) fn needs_filesystem(&self, name: &str) -> Verdict {
         let list = fs::read_to_string("/proc/filesystems").unwrap_or_default();
@@ -169,5 +180,15 @@ impl Claims {
             (a, b) => b.or(a).unwrap_or(Version(1, 0)),
         };
         Self { version, name: told.lines().next().unwrap_or("unknown").to_owned() }
+    }
+
+    /// Asks a shim by `-v`.
+    pub(crate) fn of_shim(shim: &Path) -> Self {
+        let done = Command::new(shim).arg("-v").stdin(Stdio::null()).output().ok();
+        let told = done.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
+        let lines = || told.lines().map(str::trim);
+        let version = lines().find_map(|line| line.strip_prefix("Version:")).unwrap_or("of no version");
+        let file = shim.file_name().unwrap_or_default().to_string_lossy();
+        Self { version: Version(1, 0), name: format!("{file} {}", version.trim()) }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use leak::{RT_RUNTIME, below, mounts, remove_cgroup};
 pub(crate) use machine::{Cgroups, Claims, Hierarchy, Machine, hierarchies};
 pub(crate) use outcome::{Kind, Outcome};
 pub(crate) use report::Format;
-pub(crate) use runner::{Ground, Options, conformance, in_path, wanted};
+pub(crate) use runner::{Ground, Options, conformance, in_path, solo, wanted};
 pub(crate) use sys::{catch_interrupts, interrupted};
 pub(crate) use table::table;
 pub(crate) use terminal::{ConsoleSocket, Terminal};

@@ -1,7 +1,7 @@
 //! Tries the cases, several at a time, each in its own worker, and tells what came of them.
 
 use super::{
-    Case, Claims, Format, Kind, Known, Outcome, Suite, leak,
+    Case, Claims, Format, Kind, Known, Outcome, Suite, Test, Verdict, leak,
     machine::{self, Cgroups, Hierarchy},
     outcome::Count,
     sys, within,
@@ -34,6 +34,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Options {
     /// The runtime's file.
     pub(crate) runtime: PathBuf,
+    /// How it is asked what it is.
+    pub(crate) claims: fn(&Path) -> Claims,
     /// Only cases whose names or clauses hold one of these.
     pub(crate) filter: Vec<String>,
     /// How cgroups are to be mounted for the runtime: none for as they are.
@@ -54,12 +56,27 @@ pub(crate) struct Options {
 pub(crate) fn conformance(suite: &Suite, options: &Options) -> io::Result<bool> {
     let chosen: Vec<&Case> = suite.cases.iter().filter(|case| wanted(case, &options.filter)).collect();
     sys::catch_interrupts()?;
-    let ground = Ground::prepare(&options.runtime, options.cgroups)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
     let outcomes = try_all(&chosen, &ground, options);
     ground.remove();
     let outcomes = outcomes?;
     tell(&outcomes, &ground.claims.name, options)?;
     Ok(Count::of(&outcomes).failed == 0 && outcomes.len() == chosen.len())
+}
+
+/// Does `body` where a case would be tried, alone and for as long as it takes; what it leaves is removed.
+pub(crate) fn solo(options: &Options, body: impl FnOnce(&Test) -> Verdict) -> io::Result<Verdict> {
+    sys::catch_interrupts()?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, options.claims)?;
+    let (dir, tag) = (ground.base.join("solo"), format!("ct{}", std::process::id()));
+    fs::create_dir_all(dir.join("state"))?;
+    let (runtime, payload) = (ground.runtime.clone(), ground.payload.clone());
+    let test = Test::new(runtime, dir, payload, tag, ground.parent.clone(), ground.claims.clone());
+    let before = leak::mounts();
+    let verdict = body(&test);
+    leak::remove(&test, &before);
+    ground.remove();
+    Ok(verdict)
 }
 
 /// A name without a slash is looked for in PATH, as a shell does.
@@ -97,7 +114,11 @@ pub(crate) struct Ground {
 
 impl Ground {
     /// Makes it, in a mount namespace that this process goes to for good.
-    pub(crate) fn prepare(runtime: &Path, cgroups: Option<Cgroups>) -> io::Result<Self> {
+    pub(crate) fn prepare(
+        runtime: &Path,
+        cgroups: Option<Cgroups>,
+        claims: fn(&Path) -> Claims,
+    ) -> io::Result<Self> {
         let runtime = fs::canonicalize(in_path(runtime))
             .map_err(|error| io::Error::other(format!("{}: {error}", runtime.display())))?;
         unshare(CloneFlags::CLONE_NEWNS).map_err(|error| {
@@ -118,7 +139,7 @@ impl Ground {
         let parent = format!("/corten-test-{id}");
         let hierarchies = machine::hierarchies();
         let parents = leak::Parents::make(&hierarchies, &parent)?;
-        let claims = Claims::of(&runtime);
+        let claims = claims(&runtime);
         Ok(Self { base, payload, parent, hierarchies, parents, claims, runtime })
     }
 

@@ -41,7 +41,7 @@ impl Test {
     }
 
     /// The next number, for names.
-    pub(super) fn next(&self) -> u32 {
+    pub(crate) fn next(&self) -> u32 {
         self.number.set(self.number.get() + 1);
         self.number.get()
     }

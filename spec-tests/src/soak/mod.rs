@@ -7,7 +7,7 @@ mod random;
 mod watch;
 mod worker;
 
-use crate::harness::{Cgroups, Ground, catch_interrupts, interrupted};
+use crate::harness::{Cgroups, Claims, Ground, catch_interrupts, interrupted};
 use std::{
     fs,
     io::{self, BufRead, BufReader, IsTerminal, Write},
@@ -54,7 +54,7 @@ struct Sum {
 /// Lives all lives; true when nothing was wrong.
 pub(crate) fn soak(options: &Options) -> io::Result<bool> {
     catch_interrupts()?;
-    let ground = Ground::prepare(&options.runtime, options.cgroups)?;
+    let ground = Ground::prepare(&options.runtime, options.cgroups, Claims::of)?;
     let start = Instant::now();
     let sum = run(options, &ground);
     ground.remove();

@@ -92,6 +92,7 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
             let change = sys::MountAttr { set, clear, propagation, user_namespace: 0 };
             mounts::remount(state.fd(root), target, recursive, &change)
         }
+        Step::Unmount { root, target } => mounts::unmount(state, root, target),
         Step::CopyUp { slot, target, root } => copy_up::copy_up(state.fd(root), target, state.fd(slot)),
         Step::InheritMode { slot, target, root } => {
             copy_up::inherit_mode(state.fd(root), target, state.fd(slot))

@@ -103,21 +103,33 @@ pub(super) struct Classic<'a> {
     pub(super) flags: u64,
 }
 
-/// mount(2) onto `target`. It takes a path and no descriptor: that of the target's descriptor in the verified procfs, relative
-/// to its handle, so that nothing can stand in the way.
+/// mount(2) onto `target`.
 pub(super) fn mount_onto(state: &mut State, slot: Slot, what: &Classic, target: Text, root: Slot) -> Res<()> {
     let place = paths::open_or_make(state.fd(root), target, Strictness::Follow, Missing::Directory)?;
-    let here = sys::openat(sys::AT_FDCWD, CStr::new(b".\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
-    let mut path = *b"self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
-    write_number(&mut path[8..19], place.raw().unsigned_abs());
-    sys::fchdir(state.fd(state.procfs))?;
     let (kind, source) = (what.kind.into(), what.source.into());
-    let mounted = sys::mount(source, CStr::new(&path), kind, what.flags, what.data.into());
-    sys::fchdir(here.raw())?;
-    mounted?;
+    at_path_of(state, &place, |path| sys::mount(source, path, kind, what.flags, what.data.into()))?;
     let mount = paths::open(state.fd(root), target.into(), Strictness::Follow)?;
     state.fill(slot, mount);
     Ok(())
+}
+
+/// For calls that take a path and no descriptor: that of the descriptor `file` in the verified procfs, relative to its handle,
+/// so that nothing can stand in the way.
+fn at_path_of(state: &State, file: &Fd, call: impl FnOnce(CStr) -> Res<()>) -> Res<()> {
+    let here = sys::openat(sys::AT_FDCWD, CStr::new(b".\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
+    let mut path = *b"self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
+    write_number(&mut path[8..19], file.raw().unsigned_abs());
+    sys::fchdir(state.fd(state.procfs))?;
+    let done = call(CStr::new(&path));
+    sys::fchdir(here.raw())?;
+    done
+}
+
+/// Takes away the mount at `target`.
+pub(super) fn unmount(state: &State, root: Slot, target: Text) -> Res<()> {
+    let place = paths::open(state.fd(root), target.into(), Strictness::Follow)?;
+    // What is still used in the container stays until it is used no more.
+    at_path_of(state, &place, sys::detach)
 }
 
 /// `number` in digits at the start of `place`.

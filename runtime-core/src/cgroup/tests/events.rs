@@ -24,6 +24,7 @@ pub(super) fn running_out_of_memory_is_told() {
     if !made.has("memory") {
         let error = made.oom_events().unwrap_err().to_string();
         assert_eq!(error, "events: this host has no cgroup controller memory");
+        println!("skipped: no controller memory here");
         return;
     }
     made.apply(&resources(r#"{"memory":{"limit":16777216,"swap":16777216}}"#)).unwrap();

@@ -169,7 +169,7 @@ pub(super) fn the_view_and_birth_fit_the_host() {
     let made = Made::new();
     match made.view() {
         View::None => panic!("no view"),
-        View::Unified { dir, mount } => {
+        View::Unified { dir, mount, .. } => {
             assert!(dir.starts_with(mount) && made.clone_into().unwrap().is_some());
         }
         View::Legacy { hierarchies, .. } => {

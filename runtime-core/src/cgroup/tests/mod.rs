@@ -1,6 +1,7 @@
 //! The real thing: cgroups made, filled, limited, frozen, killed and removed, on the host's own layout and, in a mount namespace
 //! of its own each, on cgroup v2 alone and on v1 alone. Needs root.
 
+mod bites;
 mod events;
 mod life;
 mod limits;
@@ -62,6 +63,15 @@ impl Made {
             .is_some_and(|all| all.split(' ').any(|name| name == controller))
     }
 
+    /// Whether the host lacks `controller`, which it then says.
+    fn lacks(&self, controller: &str) -> bool {
+        let lacks = !self.has(controller);
+        if lacks {
+            println!("skipped: no controller {controller} here");
+        }
+        lacks
+    }
+
     fn v1(&self) -> bool {
         !matches!(self.view(), View::Unified { .. })
     }
@@ -111,7 +121,8 @@ fn refused(cgroup: &Cgroup, json: &str) -> String {
     cgroup.check(&resources(json)).unwrap_err().to_string()
 }
 
-/// Prints how long the steps of one container take, for a look now and then.
+#[test]
+#[ignore = "prints how long the steps of one container take, for a look now and then"]
 fn timing() {
     let once = |cgroup: &mut Cgroup| {
         let plain = resources(r#"{"devices":[{"allow":false,"access":"rwm"}]}"#);
@@ -135,46 +146,81 @@ fn timing() {
     }
 }
 
-#[test]
-#[ignore = "run by the tests below, each on another kind of host"]
-fn scenarios() {
-    let scenarios: [(&str, fn()); 20] = [
-        ("a_life", life::a_life),
-        ("only_what_was_made_is_removed", life::only_what_was_made_is_removed),
-        ("a_cgroup_in_use_is_refused", life::a_cgroup_in_use_is_refused),
-        ("freezing_stops_and_killing_ends_all", life::freezing_stops_and_killing_ends_all),
-        ("a_signal_reaches_all", life::a_signal_reaches_all),
-        ("sub_cgroups_are_entered_counted_and_removed", life::sub_cgroups_are_entered_counted_and_removed),
-        ("a_cgroup_is_given_to_its_user", life::a_cgroup_is_given_to_its_user),
-        ("inner_cgroups_are_without_processes", life::inner_cgroups_are_without_processes),
-        ("the_view_and_birth_fit_the_host", life::the_view_and_birth_fit_the_host),
-        ("devices_are_refused", limits::devices_are_refused),
-        ("missing_controllers_are_named", limits::missing_controllers_are_named),
-        ("memory_limits_are_raised_and_lowered", limits::memory_limits_are_raised_and_lowered),
-        ("processor_limits_are_raised_and_lowered", limits::processor_limits_are_raised_and_lowered),
-        ("a_quota_slows_a_spinner", limits::a_quota_slows_a_spinner),
-        ("the_number_of_processes_is_limited", limits::the_number_of_processes_is_limited),
-        ("memory_is_limited", limits::memory_is_limited),
-        ("running_out_of_memory_is_told", events::running_out_of_memory_is_told),
-        ("huge_pages_and_unified_keys_are_limited", limits::huge_pages_and_unified_keys_are_limited),
-        ("block_devices_are_throttled", limits::block_devices_are_throttled),
-        ("timing", timing),
-    ];
-    for (name, scenario) in scenarios {
-        println!("{name}");
-        scenario();
-    }
+/// Each scenario as a test of its own on each kind of host.
+macro_rules! on_every_kind_of_host {
+    ($($room:ident::$name:ident,)*) => {
+        const SCENARIOS: &[(&str, fn())] = &[$((stringify!($name), $room::$name)),*];
+
+        mod on_the_hosts_own_layout {
+            $(#[test] fn $name() { super::on_a_host("", stringify!($name)); })*
+        }
+
+        mod on_cgroup_v2_alone {
+            $(#[test] fn $name() { super::on_a_host(super::V2_ALONE, stringify!($name)); })*
+        }
+
+        mod on_cgroup_v1_alone {
+            $(#[test] fn $name() {
+                if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+                    println!("skipped: this host has cgroup v2 alone");
+                } else {
+                    super::on_a_host(super::V1_ALONE, stringify!($name));
+                }
+            })*
+        }
+    };
 }
 
-/// Runs [`scenarios`] in a mount namespace of its own, after `prepare`.
-fn on_a_host(prepare: &str) {
+on_every_kind_of_host! {
+    life::a_life,
+    life::only_what_was_made_is_removed,
+    life::a_cgroup_in_use_is_refused,
+    life::freezing_stops_and_killing_ends_all,
+    life::a_signal_reaches_all,
+    life::sub_cgroups_are_entered_counted_and_removed,
+    life::a_cgroup_is_given_to_its_user,
+    life::inner_cgroups_are_without_processes,
+    life::the_view_and_birth_fit_the_host,
+    limits::devices_are_refused,
+    limits::missing_controllers_are_named,
+    limits::memory_limits_are_raised_and_lowered,
+    limits::processor_limits_are_raised_and_lowered,
+    limits::the_number_of_processes_is_limited,
+    limits::huge_pages_and_unified_keys_are_limited,
+    limits::block_devices_have_limits,
+    bites::a_quota_slows_a_spinner,
+    bites::shares_divide_a_processor,
+    bites::processors_are_confined,
+    bites::memory_is_limited,
+    bites::a_throttled_disk_is_slower,
+    bites::huge_pages_run_out,
+    events::running_out_of_memory_is_told,
+}
+
+const V2_ALONE: &str = "umount -R /sys/fs/cgroup\nmount -t cgroup2 none /sys/fs/cgroup";
+const V1_ALONE: &str = "if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi";
+
+#[test]
+#[ignore = "run by others, each on another kind of host"]
+fn scenario() {
+    let wanted = std::env::var(SCENARIO).unwrap();
+    println!();
+    SCENARIOS.iter().find(|(name, _)| *name == wanted).unwrap().1();
+}
+
+/// Says which scenario [`scenario`] is to be.
+const SCENARIO: &str = "CORTEN_TEST_SCENARIO";
+
+/// Runs `scenario` in a mount namespace of its own, after `prepare`.
+fn on_a_host(prepare: &str, scenario: &str) {
     assert!(geteuid().is_root(), "this test makes cgroups and mounts: run it as root");
     let script = format!("{prepare}\nexec \"$@\"");
     let me = std::env::current_exe().unwrap();
     let output = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh", "-ec", &script, "_"])
         .arg(me)
-        .args(["--exact", "cgroup::tests::scenarios", "--ignored", "--nocapture"])
+        .args(["--exact", "cgroup::tests::scenario", "--ignored", "--nocapture"])
+        .env(SCENARIO, scenario)
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -223,34 +269,25 @@ fn without_rights_cgroups_are_done_without() {
 }
 
 #[test]
-fn on_the_hosts_own_layout() {
-    on_a_host("");
-}
-
-#[test]
-fn on_cgroup_v2_alone() {
-    on_a_host("umount -R /sys/fs/cgroup\nmount -t cgroup2 none /sys/fs/cgroup");
-}
-
-#[test]
-fn on_cgroup_v1_alone() {
-    // Where the host has v2 alone there is no v1 to be had.
-    on_a_host("if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi");
-}
-
-#[test]
 fn mounts_elsewhere_are_found() {
     // The controllers away from /sys/fs/cgroup, below a directory with a space in its name.
     let dir = format!("/tmp/{} elsewhere", name());
     std::fs::create_dir(&dir).unwrap();
     let outcome = std::panic::catch_unwind(|| {
-        on_a_host(&format!(
+        let script = format!(
             "mount -t tmpfs none '{dir}'\n\
+             if [ -e /sys/fs/cgroup/cgroup.procs ]; then\n\
+             mkdir '{dir}/unified'; mount --move /sys/fs/cgroup '{dir}/unified'; exec \"$@\"\n\
+             fi\n\
              for old in /sys/fs/cgroup/*; do\n\
+             if [ -L $old ]; then continue; fi\n\
              new=\"{dir}/${{old##*/}}\"; mkdir \"$new\"; mount --move $old \"$new\"\n\
              done\n\
              umount /sys/fs/cgroup"
-        ));
+        );
+        for scenario in ["a_life", "devices_are_refused", "the_view_and_birth_fit_the_host"] {
+            on_a_host(&script, scenario);
+        }
     });
     std::fs::remove_dir(&dir).unwrap();
     outcome.unwrap();
@@ -265,7 +302,6 @@ fn a_disabled_manager_does_nothing() {
     assert!(!cgroup.exists() && cgroup.pids().unwrap().is_empty() && cgroup.clone_into().unwrap().is_none());
     assert_eq!(cgroup.view(), View::None);
     cgroup.delete().unwrap();
-    assert!(matches!(Cgroup::new(CgroupManager::Systemd, None, "x"), Err(Error::Unsupported { .. })));
     assert!("cgroups".parse::<CgroupManager>().is_err());
     assert_eq!(CgroupManager::Cgroupfs.to_string(), "cgroupfs");
 }

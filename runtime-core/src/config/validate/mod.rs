@@ -39,9 +39,7 @@ pub(crate) fn validate(spec: &Spec) -> Result<(), Error> {
     let namespaces = Namespaces::of(spec.linux().as_ref());
     uts_name(&mut faults, &document.name("hostname"), spec.hostname().as_deref(), namespaces);
     uts_name(&mut faults, &document.name("domainname"), spec.domainname().as_deref(), namespaces);
-    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
-        mounts::check(&mut faults, &document.name("mounts").index(index), mount, namespaces);
-    }
+    check_mounts(&mut faults, spec, namespaces);
     if let Some(hooks) = spec.hooks() {
         hooks::check(&mut faults, &document.name("hooks"), hooks);
     }
@@ -52,6 +50,23 @@ pub(crate) fn validate(spec: &Spec) -> Result<(), Error> {
         faults.add(&document.name("annotations").key(""), "a key must not be empty");
     }
     faults.into_result()
+}
+
+/// Checks the mounts of `spec` alone.
+///
+/// # Errors
+/// As [`validate`].
+pub(crate) fn validate_mounts(spec: &Spec) -> Result<(), Error> {
+    let mut faults = Faults::default();
+    check_mounts(&mut faults, spec, Namespaces::of(spec.linux().as_ref()));
+    faults.into_result()
+}
+
+fn check_mounts(faults: &mut Faults, spec: &Spec, namespaces: Namespaces) {
+    let document = Place::new("");
+    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+        mounts::check(faults, &document.name("mounts").index(index), mount, namespaces);
+    }
 }
 
 /// Checks config.json's `process` alone, as `exec --process` has it. `at` is its place for the messages: `process`, or

@@ -144,6 +144,6 @@ impl Starting {
                 }
             };
         }
-        Ok(Made { pid: started.pid().unsigned_abs(), streams, container: None })
+        Ok(Made { pid: started.pid().unsigned_abs(), streams, ..Made::default() })
     }
 }

@@ -1,21 +1,21 @@
 //! `Start` of a container, `Pause`, `Resume`, `Update`, `Checkpoint` and its deletion: one after the other for each
 //! container, beside those of all others.
 
-use super::work::Outcome;
+use super::{create::Made, making, work::Outcome};
 use crate::{
     connection::ReplyTo,
     container::{Container, Operation, Phase},
     error::{Error, Result},
-    rootfs,
     server::Server,
 };
 use corten_ttrpc::{
-    Code,
+    Message,
     events::{TaskCheckpointed, TaskPaused, TaskResumed, TaskStart},
-    task::{StartRequest, StartResponse},
+    options,
+    task::{CheckpointTaskRequest, StartRequest, StartResponse},
 };
-use runtime_core::{Container as Runtime, ErrorKind, load_resources};
-use std::path::{Path, PathBuf};
+use runtime_core::{CheckpointOptions, Container as Runtime, ManageCgroups, load_resources};
+use std::path::Path;
 
 impl Server {
     pub(super) fn start(&mut self, to: ReplyTo, request: &StartRequest) -> Result<()> {
@@ -42,9 +42,14 @@ impl Server {
             container.init.phase = Phase::Starting;
         }
         container.busy = true;
+        if matches!(operation, Operation::Start)
+            && let Some(making) = container.restore.take()
+        {
+            return self.work(id, to, move || Outcome::Restored(making.restore()));
+        }
         let (root, name, bundle) = (container.root.clone(), id.to_owned(), container.bundle.clone());
         let begun = self.work(id, to, move || {
-            let result = carry_out(&operation, &root, &name, bundle);
+            let result = carry_out(&operation, &root, &name, &bundle);
             Outcome::Operated(operation, result)
         });
         if begun.is_err()
@@ -102,6 +107,17 @@ impl Server {
         }
     }
 
+    pub(super) fn restored(&mut self, id: &str, to: ReplyTo, result: Result<Made>) {
+        if let Ok(container) = self.container(id) {
+            container.busy = false;
+        }
+        let pid = result.as_ref().map_or(0, |made| made.pid);
+        let result = result.map(|made| self.take_first(id, made));
+        self.started(id, to, result);
+        self.ended_already(pid);
+        self.go_on(id);
+    }
+
     fn started(&mut self, id: &str, to: ReplyTo, result: Result<()>) {
         let Ok(container) = self.container(id) else { return };
         let pid = container.init.pid;
@@ -114,7 +130,7 @@ impl Server {
             Err(error) => {
                 // Its process ends, or has ended; that is told as any other end.
                 container.init.phase = Phase::Created;
-                self.answer(to, Err(error.context("OCI runtime start failed")));
+                self.answer(to, Err(error));
             }
         }
         self.tell_early_end(id, None);
@@ -152,10 +168,13 @@ fn allowed(operation: &Operation, container: &Container) -> Result<()> {
     }
 }
 
-fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: PathBuf) -> Result<()> {
+fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: &Path) -> Result<()> {
     let load = || Runtime::load(root, id);
     match operation {
-        Operation::Start => Ok(load()?.start()?),
+        Operation::Start => {
+            let started = load()?.start();
+            started.map_err(|error| Error::from(error).context("OCI runtime start failed"))
+        }
         Operation::Pause => Ok(load()?.pause()?),
         Operation::Resume => Ok(load()?.resume()?),
         Operation::Update(resources) => {
@@ -163,14 +182,50 @@ fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: PathBuf) -> R
                 load_resources(resources, Path::new("resources")).map_err(runtime_core::Error::from)?;
             Ok(load()?.update(&resources)?)
         }
-        Operation::Checkpoint(_) => Err(Error::new(Code::Unimplemented, "checkpoint: not supported")),
-        Operation::Delete => {
-            match load().and_then(|runtime| runtime.delete(false)) {
-                // Somebody else has removed it.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                other => other?,
-            }
-            rootfs::unmount_all(&bundle.join("rootfs"))
-        }
+        Operation::Checkpoint(request) => Ok(load()?.checkpoint(checkpoint_options(request, bundle)?)?),
+        Operation::Delete => making::unmake(root, id, bundle),
     }
+}
+
+/// The options of a checkpoint in the runtime's words.
+fn checkpoint_options(request: &CheckpointTaskRequest, bundle: &Path) -> Result<CheckpointOptions> {
+    let given = match &request.options {
+        Some(any) if any.type_name() == options::CHECKPOINT_OPTIONS => {
+            let given = options::CheckpointOptions::decode(any.value.as_slice());
+            given.map_err(|error| Error::unknown(format!("checkpoint options: {error}")))?
+        }
+        Some(any) if !any.type_url.is_empty() => {
+            return Err(Error::unknown(format!("checkpoint options: unknown type {:?}", any.type_url)));
+        }
+        _ => options::CheckpointOptions::default(),
+    };
+    let image = if request.path.is_empty() { &given.image_path } else { &request.path };
+    if image.is_empty() {
+        return Err(Error::unknown("checkpoint: a path for the image is wanted"));
+    }
+    let mut wanted = CheckpointOptions::new(image);
+    wanted.leave_running = !given.exit;
+    wanted.criu.tcp_established = given.open_tcp;
+    wanted.criu.ext_unix_sk = given.external_unix_sockets;
+    wanted.criu.shell_job = given.terminal;
+    wanted.criu.file_locks = given.file_locks;
+    wanted.criu.work_path = Some(match given.work_path.as_str() {
+        "" => bundle.join("criu-work"),
+        path => path.into(),
+    });
+    // What is in the network namespace is never saved: it is whose who made it.
+    if let Some(kind) = given.empty_namespaces.iter().find(|kind| !matches!(kind.as_str(), "network" | "net"))
+    {
+        return Err(Error::unknown(format!(
+            "checkpoint options: empty namespace {kind}: network alone can be"
+        )));
+    }
+    wanted.criu.manage_cgroups = match given.cgroups_mode.as_str() {
+        "" | "soft" => ManageCgroups::Soft,
+        "full" => ManageCgroups::Full,
+        "strict" => ManageCgroups::Strict,
+        "ignore" => ManageCgroups::Ignore,
+        mode => return Err(Error::unknown(format!("checkpoint options: unknown cgroups mode {mode:?}"))),
+    };
+    Ok(wanted)
 }

@@ -15,13 +15,13 @@ pub(super) fn metrics(stats: &Stats) -> Metrics {
         blkio: Some(blkio(&stats.blkio)),
         rdma: Some(RdmaStat {
             current: stats.rdma.iter().map(|(device, entry)| rdma(device, *entry)).collect(),
-            limit: Vec::new(),
+            limit: stats.rdma_limits.iter().map(|(device, entry)| rdma(device, *entry)).collect(),
         }),
         network: Vec::new(),
         cgroup_stats: None,
         memory_oom_control: stats.memory.event_count.map(|count| MemoryOomControl {
-            oom_kill_disable: 0,
-            under_oom: 0,
+            oom_kill_disable: stats.memory.oom_kill_disable.into(),
+            under_oom: stats.memory.under_oom.into(),
             oom_kill: count.oom_kill,
         }),
     }
@@ -94,7 +94,12 @@ fn blkio(blkio: &cgroup::Blkio) -> BlkioStat {
     BlkioStat {
         io_service_bytes_recursive: entries(&blkio.io_service_bytes_recursive),
         io_serviced_recursive: entries(&blkio.io_serviced_recursive),
-        ..BlkioStat::default()
+        io_queued_recursive: entries(&blkio.io_queued_recursive),
+        io_service_time_recursive: entries(&blkio.io_service_time_recursive),
+        io_wait_time_recursive: entries(&blkio.io_wait_time_recursive),
+        io_merged_recursive: entries(&blkio.io_merged_recursive),
+        io_time_recursive: entries(&blkio.io_time_recursive),
+        sectors_recursive: entries(&blkio.sectors_recursive),
     }
 }
 

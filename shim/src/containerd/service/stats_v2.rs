@@ -8,18 +8,23 @@ use runtime_core::{Stats, cgroup};
 
 pub(super) fn metrics(stats: &Stats) -> Metrics {
     Metrics {
-        pids: Some(PidsStat { current: stats.pids.current, limit: stats.pids.limit }),
+        pids: Some(PidsStat { current: stats.pids.current, limit: pids_limit(stats.pids.limit) }),
         cpu: Some(cpu(&stats.cpu)),
         memory: Some(memory(&stats.memory)),
         rdma: Some(RdmaStat {
             current: stats.rdma.iter().map(|(device, entry)| rdma(device, *entry)).collect(),
-            limit: Vec::new(),
+            limit: stats.rdma_limits.iter().map(|(device, entry)| rdma(device, *entry)).collect(),
         }),
         io: Some(io(&stats.blkio)),
         hugetlb: stats.hugetlb.iter().map(|(size, entry)| hugetlb(size, entry)).collect(),
         memory_events: stats.memory.event_count.map(events),
         network: Vec::new(),
     }
+}
+
+/// Here no limit is the greatest number, and not 0 as in v1 and in the runtime.
+fn pids_limit(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
 }
 
 fn cpu(cpu: &cgroup::Cpu) -> CpuStat {
@@ -32,8 +37,8 @@ fn cpu(cpu: &cgroup::Cpu) -> CpuStat {
         nr_throttled: cpu.throttling.throttled_periods,
         throttled_usec: cpu.throttling.throttled_time / MICROSECOND,
         psi: pressure(cpu.psi),
-        nr_bursts: 0,
-        burst_usec: 0,
+        nr_bursts: cpu.throttling.bursts,
+        burst_usec: cpu.throttling.burst_time / MICROSECOND,
     }
 }
 
@@ -92,7 +97,7 @@ fn memory(memory: &cgroup::Memory) -> MemoryStat {
             (both, memory) => both.saturating_sub(memory),
         },
         max_usage: memory.usage.max,
-        swap_max_usage: memory.swap.max,
+        swap_max_usage: memory.swap_peak,
         psi: pressure(memory.psi),
     }
 }
@@ -128,7 +133,7 @@ fn io(blkio: &cgroup::Blkio) -> IoStat {
 }
 
 fn hugetlb(size: &str, entry: &cgroup::Hugetlb) -> HugetlbStat {
-    HugetlbStat { current: entry.usage, max: entry.max, pagesize: size.to_owned() }
+    HugetlbStat { current: entry.usage, max: entry.limit, pagesize: size.to_owned() }
 }
 
 fn rdma(device: &str, entry: cgroup::Rdma) -> RdmaEntry {

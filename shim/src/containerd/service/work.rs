@@ -1,6 +1,6 @@
 //! What is done on other threads, and what follows from it.
 
-use super::create::Made;
+use super::create::{Asked, Made};
 use crate::{connection::ReplyTo, container::Operation, error::Result, server::Server};
 
 /// Work that is done.
@@ -14,9 +14,10 @@ pub(crate) struct Done {
 /// What came of it.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Created(Result<Made>),
+    Created(Asked, Result<Made>),
     ExecStarted(String, Result<Made>),
     Operated(Operation, Result<()>),
+    Restored(Result<Made>),
 }
 
 impl Server {
@@ -24,8 +25,9 @@ impl Server {
     pub(crate) fn finish(&mut self, done: Done) {
         let Done { id, to, outcome } = done;
         match outcome {
-            Outcome::Created(result) => self.created(&id, to, result),
+            Outcome::Created(asked, result) => self.created(&id, to, asked, result),
             Outcome::ExecStarted(exec, result) => self.exec_started(&id, &exec, to, result),
+            Outcome::Restored(result) => self.restored(&id, to, result),
             Outcome::Operated(operation, result) => self.operated(&id, &operation, to, result),
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn spawn(path: &Path, arguments: &[String], owner: &Owner<'_>) -> Res
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
-        [out_read, error_read, ready_write],
+        &[out_read, error_read, ready_write],
     );
     let mut child = child.map_err(failed("execute"))?;
     let pid = child.id();

@@ -1,5 +1,7 @@
 //! The only unsafe code of this binary: what nix and std have no safe call for.
 
+pub(crate) mod mount;
+
 use std::{
     io,
     mem::MaybeUninit,
@@ -8,14 +10,34 @@ use std::{
         unix::{net::UnixListener, process::CommandExt},
     },
     process::{Child, Command},
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
 };
+
+/// The last word of the command line, where it lies.
+static LAST_WORD: AtomicPtr<libc::c_char> = AtomicPtr::new(ptr::null_mut());
+
+/// Takes the last word off the command line that others see: what was `start` is a server now.
+pub(crate) fn drop_last_word() {
+    let mut at = LAST_WORD.swap(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: the kernel laid it out writable and with NUL at its end, and nobody reads it any more: the flags are parsed.
+    unsafe {
+        while !at.is_null() && *at != 0 {
+            *at = 0;
+            at = at.add(1);
+        }
+    }
+}
 
 /// Where the C library's start hands over: the standard library's own start, which looks for the stack's end and installs a
 /// handler, is left out. Descriptors 0 to 2 are open afterwards, and a reader that has gone is an error, not a signal.
 #[cfg(not(test))]
-// SAFETY: a program has one `main`, and this is its type in C but for the arguments, which std has got already.
+// SAFETY: a program has one `main`, and this is its type in C.
 #[unsafe(no_mangle)]
-extern "C" fn main() -> libc::c_int {
+extern "C" fn main(count: libc::c_int, words: *const *mut libc::c_char) -> libc::c_int {
+    // SAFETY: the C library hands over `count` words and a null pointer behind them.
+    LAST_WORD
+        .store(unsafe { *words.offset(isize::try_from((count - 1).max(0)).unwrap_or(0)) }, Ordering::Relaxed);
     for fd in 0..=2 {
         // SAFETY: F_GETFD of any number is harmless; open(2) gets a string that ends with NUL.
         let closed = unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0;
@@ -27,6 +49,12 @@ extern "C" fn main() -> libc::c_int {
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     crate::shim().into()
+}
+
+/// Closes what the caller left open beyond the standard streams. To be called before anything is opened.
+pub(crate) fn close_inherited() {
+    // SAFETY: nothing of this program has a descriptor from 3 on yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
 }
 
 /// One heap for all threads: a worker's own would be kept after its end. Large pieces go back to the kernel when freed.
@@ -113,7 +141,7 @@ pub(crate) fn resize(master: impl AsFd, columns: u16, rows: u16) -> io::Result<(
 }
 
 /// Starts a program with `extra` as its descriptors 3, 4 and 5.
-pub(crate) fn spawn_with(command: &mut Command, extra: [OwnedFd; 3]) -> io::Result<Child> {
+pub(crate) fn spawn_with(command: &mut Command, extra: &[OwnedFd; 3]) -> io::Result<Child> {
     let numbers = extra.each_ref().map(AsRawFd::as_raw_fd);
     // SAFETY: the closure makes system calls on numbers that `extra` keeps open, and nothing else.
     unsafe {
@@ -139,10 +167,13 @@ pub(crate) fn spawn_with(command: &mut Command, extra: [OwnedFd; 3]) -> io::Resu
 
 /// Reaps the child `pid`, whichever thread's it is, if it has ended.
 pub(crate) fn reap_one(pid: i32) -> Option<Ended> {
+    if pid <= 0 {
+        return None; // these stand for any child
+    }
     let mut status = 0;
     // SAFETY: the status is ours to be filled in.
     let answer = unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG | libc::__WALL) };
-    (answer == pid && pid > 0).then(|| Ended {
+    (answer == pid).then(|| Ended {
         pid,
         status: match libc::WIFEXITED(status) {
             true => libc::WEXITSTATUS(status).unsigned_abs(),

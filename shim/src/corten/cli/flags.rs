@@ -124,6 +124,7 @@ pub(crate) const PS: &[Flag] = &[option("format", "FORMAT", "table or json [defa
 pub(crate) const EVENTS: &[Flag] = &[
     option("interval", "DURATION", "how often, as 500ms or 1m30s [default: 5s]"),
     switch("stats", "print the statistics once, and end"),
+    switch("follow", "for people: a table of this or all containers, drawn anew each second").short('f'),
 ];
 
 pub(crate) const UPDATE: &[Flag] = &[
@@ -163,8 +164,9 @@ pub(crate) const PLAN: &[Flag] = &[
     PRESERVE_FDS,
 ];
 
-const IMAGE_PATH: Flag = option("image-path", "DIR", "where the image is");
-const WORK_PATH: Flag = option("work-path", "DIR", "where criu's logs and working files go");
+const IMAGE_PATH: Flag = option("image-path", "DIR", "where the image is [default: checkpoint]");
+const WORK_PATH: Flag =
+    option("work-path", "DIR", "where criu's logs and working files go [default: the image]");
 const TCP_ESTABLISHED: Flag = switch("tcp-established", "allow open TCP connections");
 const EXT_UNIX_SK: Flag = switch("ext-unix-sk", "allow UNIX sockets that lead outside");
 const SHELL_JOB: Flag = switch("shell-job", "allow processes of a shell's session");
@@ -179,7 +181,7 @@ const LINK_REMAP: Flag = switch("link-remap", "allow removed files that are stil
 pub(crate) const CHECKPOINT: &[Flag] = &[
     IMAGE_PATH,
     WORK_PATH,
-    option("parent-path", "DIR", "the image of the pre-dump before this one"),
+    option("parent-path", "DIR", "the image of the pre-dump before this one, relative to this one"),
     switch("leave-running", "do not end the container"),
     TCP_ESTABLISHED,
     switch("tcp-skip-in-flight", "skip TCP connections that are not yet open"),

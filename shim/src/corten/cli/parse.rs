@@ -59,7 +59,10 @@ fn command(name: &OsStr, mut parser: lexopt::Parser, globals: &mut Given) -> Res
                 continue;
             }
             Arg::Long(name) => Spelled::Long(by_name(name, &own_then_global, Some(command))?),
-            Arg::Short(letter) => Spelled::Short(by_letter(letter, &own_then_global, Some(command))?),
+            Arg::Short(letter) => Spelled::Short(match with_one_dash(letter, command, &mut parser) {
+                Some(flag) => flag,
+                None => by_letter(letter, &own_then_global, Some(command))?,
+            }),
         };
         match flag.flag().long {
             "help" => return Ok(Request::Help(Some(command))),
@@ -72,6 +75,17 @@ fn command(name: &OsStr, mut parser: lexopt::Parser, globals: &mut Given) -> Res
     }
     count(command, args.words.len())?;
     Ok(Request::Command(args))
+}
+
+/// containerd says `restore -no-subreaper`, which Go's programs take for two dashes. No other flag is taken so: one dash is for
+/// letters.
+fn with_one_dash(
+    letter: char,
+    command: &'static Command,
+    parser: &mut lexopt::Parser,
+) -> Option<&'static Flag> {
+    let is_it = letter == 'n' && command.name == "restore" && parser.optional_value()? == "o-subreaper";
+    command.flags.iter().find(|flag| is_it && flag.long == "no-subreaper")
 }
 
 fn next(parser: &mut lexopt::Parser) -> Result<Option<Arg<'_>>, Failure> {

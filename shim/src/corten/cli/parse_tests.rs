@@ -61,6 +61,11 @@ fn what_go_runc_sends_is_understood() {
     ] {
         let _ = args(line);
     }
+    let (args, _) = args("restore --image-path /i --bundle /b --detach -no-subreaper c1");
+    assert!(args.flags.is_on("no-subreaper") && args.words == ["c1"]);
+    assert!(complaint("restore -no-pivot c1").contains("unknown flag -n"));
+    assert!(complaint("restore -n c1").contains("unknown flag -n"));
+    assert!(complaint("run -no-subreaper c1").contains("unknown flag -n"));
 }
 
 #[test]
@@ -232,9 +237,9 @@ fn any_words_are_understood_or_refused() {
                 let _ = args.id();
                 for flag in args.command.flags {
                     let _ = (args.flags.number::<u32>(flag.long), args.flags.text(flag.long));
-                    let _ = args.flags.read(flag.long, crate::cli::values::duration);
-                    let _ = args.flags.read(flag.long, crate::cli::values::size);
-                    let _ = args.flags.read(flag.long, crate::cli::values::user);
+                    let _ = args.flags.read(flag.long, values::duration);
+                    let _ = args.flags.read(flag.long, values::size);
+                    let _ = args.flags.read(flag.long, values::user);
                 }
             }
             Ok(_) => {}

@@ -162,13 +162,32 @@ pub(crate) const COMMANDS: &[Command] = &[
             "corten update --memory 512M --pids-limit 100 web",
             "new limits for memory and processes",
         )]),
+    Command::on_container("mounts", Group::Inside, "add mounts to a container that runs, or remove them")
+        .words("add|remove ID FILE", 3, 3)
+        .more(
+            "FILE, or - for standard input, is a list of mounts as config.json has it, or a document with a \
+             property `mounts`. Bind mounts and tmpfs can be added, all of them or none. To remove one, only \
+             its destination counts. Mounts that are added are gone with the container.",
+        )
+        .examples(&[
+            ("corten mounts add web mounts.json", "mount what the file lists, without a restart"),
+            (
+                r#"echo '[{"destination": "/data"}]' | corten mounts remove web -"#,
+                "unmount what is at the container's /data",
+            ),
+        ]),
     Command::on_container(
         "events",
         Group::Inside,
         "statistics and out-of-memory events, one JSON object a line",
     )
+    .words("[ID]", 0, 1)
     .flags(flags::EVENTS)
-    .examples(&[("corten events --stats web", "the statistics as they are now")]),
+    .more("An ID is needed but with --follow, which without one shows all containers.")
+    .examples(&[
+        ("corten events --stats web", "the statistics as they are now"),
+        ("corten events --follow", "what all containers use, as a table that is drawn anew each second"),
+    ]),
     Command::plain("list", Group::Look, "the containers beneath --root")
         .flags(flags::LIST)
         .examples(&[("corten list --format json", "for a program to read")]),
@@ -181,8 +200,30 @@ pub(crate) const COMMANDS: &[Command] = &[
         .examples(&[("corten ps web -o pid,rss,args", "columns of your choice")]),
     Command::plain("features", Group::Look, "what this runtime implements, as JSON"),
     Command::on_container("checkpoint", Group::Checkpoint, "save a running container by CRIU")
-        .flags(flags::CHECKPOINT),
-    Command::on_container("restore", Group::Checkpoint, "go on from a checkpoint").flags(flags::RESTORE),
+        .flags(flags::CHECKPOINT)
+        .more(
+            "The container ends and is removed, but for --leave-running and --pre-dump. What is in its network \
+             namespace is not saved. Options in /etc/criu/corten.conf, or the file that the annotation \
+             org.criu.config names, come before those of the command line.",
+        )
+        .examples(&[
+            ("corten checkpoint --image-path /srv/image web", "save it and end it"),
+            ("corten checkpoint --pre-dump --image-path /srv/1 web", "save its memory ahead"),
+            (
+                "corten checkpoint --parent-path ../1 --image-path /srv/2 web",
+                "and then only what has changed",
+            ),
+        ]),
+    Command::on_container("restore", Group::Checkpoint, "go on from a checkpoint")
+        .flags(flags::RESTORE)
+        .more(
+            "The bundle is that of the checkpoint, or one like it: sources of bind mounts and paths of namespaces \
+             are taken from its config.json. It takes the flags that the checkpoint was given.",
+        )
+        .examples(&[(
+            "corten restore --detach --bundle /srv/web --image-path /srv/image web",
+            "leave it running",
+        )]),
     Command::plain("spec", Group::Prepare, "write a config.json to start from")
         .flags(flags::SPEC)
         .more("An existing config.json is never overwritten.")

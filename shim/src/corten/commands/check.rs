@@ -1,8 +1,10 @@
 //! `corten check`: what this host can do for containers.
 
+use super::Host;
 use crate::{failure::Failure, output};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
-use std::{env, fs, io, path::Path};
+use runtime_core::Criu;
+use std::{fs, io, path::Path};
 
 /// The floor: mount_setattr(2) on a mapped mount, close_range(2), openat2(2) and clone3(2) are all there.
 const OLDEST_KERNEL: (u32, u32) = (5, 14);
@@ -16,14 +18,15 @@ enum Found {
     Missing(String),
 }
 
-pub(super) fn run() -> Result<u8, Failure> {
+pub(super) fn run(host: &Host) -> Result<u8, Failure> {
+    let program = host.criu.as_deref().unwrap_or(Path::new("criu"));
     let mut findings = vec![("kernel", kernel()), ("privileges", privileges()), ("cgroups", cgroups())];
     findings.extend(NAMESPACES.map(|(title, file)| (title, namespace(file))));
     findings.extend([
         ("seccomp", seccomp()),
         ("AppArmor", module("AppArmor", "/sys/module/apparmor/parameters/enabled")),
         ("SELinux", directory("SELinux", "/sys/fs/selinux/policy")),
-        ("CRIU", program("criu")),
+        ("CRIU", criu(program)),
     ]);
     let colour = output::colour(&io::stdout());
     let text: String = findings.iter().map(|(title, found)| line(title, found, colour)).collect();
@@ -137,10 +140,14 @@ fn directory(name: &str, path: &str) -> Found {
     }
 }
 
-fn program(name: &str) -> Found {
-    let path = env::var_os("PATH").unwrap_or_default();
-    match env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file()) {
-        Some(file) => Found::Yes(file.display().to_string()),
-        None => Found::No(format!("no {name} in PATH: no checkpoint and restore")),
+fn criu(program: &Path) -> Found {
+    match Criu::ask(program) {
+        Ok(Criu { version, lacking: None, mem_track, lazy_pages, .. }) => {
+            let has = [(mem_track, ", pre-dump"), (lazy_pages, ", lazy pages")];
+            let has: String = has.into_iter().filter(|(has, _)| *has).map(|(_, name)| name).collect();
+            Found::Yes(format!("{version}: checkpoint and restore{has}"))
+        }
+        Ok(Criu { version, lacking: Some(why), .. }) => Found::No(format!("{version}: {why}")),
+        Err(error) => Found::No(error.report()),
     }
 }

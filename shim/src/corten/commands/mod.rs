@@ -10,8 +10,10 @@ mod descriptors;
 mod events;
 mod exec;
 mod features;
+mod input;
 mod kill;
 mod list;
+mod mounts;
 mod notify;
 mod pause;
 mod plan;
@@ -77,7 +79,7 @@ pub(crate) fn run(args: &Args, globals: &Given) -> Result<u8, Failure> {
     let host = Host::read(globals)?;
     log::debug!("corten {}: {} {:?}", env!("CARGO_PKG_VERSION"), args.command.name, args.words);
     let done = match args.command.name {
-        "check" => return check::run(),
+        "check" => return check::run(&host),
         "checkpoint" => checkpoint::run(args, &host),
         "create" => create::run(args, &host),
         "delete" => delete::run(args, &host),
@@ -87,6 +89,7 @@ pub(crate) fn run(args: &Args, globals: &Given) -> Result<u8, Failure> {
         "help" => help(args),
         "kill" => kill::run(args, &host),
         "list" => list::run(args, &host),
+        "mounts" => mounts::run(args, &host),
         "pause" => pause::run(args, &host),
         "plan" => plan::run(args, &host),
         "ps" => ps::run(args, &host),

@@ -1,6 +1,6 @@
 //! `corten update`
 
-use super::{Host, select};
+use super::{Host, input, select};
 use crate::{
     cli::{Args, Given, values},
     failure::Failure,
@@ -9,10 +9,7 @@ use runtime_core::{
     Error, load_resources,
     oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
 };
-use std::{fs::File, io::Read, path::Path};
-
-/// More than any list of limits is.
-const MOST_BYTES: u64 = 1 << 20;
+use std::path::Path;
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     let resources = match args.flags.path("resources") {
@@ -31,19 +28,13 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
 
 /// The limits in the file that `--resources` names; `-` is standard input.
 fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
-    let mut text = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(MOST_BYTES).read_to_end(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut text))
-    };
-    read.map_err(|error| Failure::io(format!("--resources: read {}", path.display()), error))?;
+    let text = input::read("--resources", path)?;
     Ok(load_resources(&text, path).map_err(Error::from)?)
 }
 
 /// The limits as the flags give them. What is not given stays as it is.
 fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
-    ignore(flags)?;
+    let ignored = ignore(flags)?;
     let mut resources = LinuxResources::default();
     resources.set_memory(Some(memory(flags)?).filter(|memory| *memory != LinuxMemory::default()));
     resources.set_cpu(Some(cpu(flags)?).filter(|cpu| *cpu != LinuxCpu::default()));
@@ -57,7 +48,7 @@ fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
         block_io.set_weight(Some(weight));
         resources.set_block_io(Some(block_io));
     }
-    if resources == LinuxResources::default() && schemata(flags)?.is_empty() {
+    if resources == LinuxResources::default() && schemata(flags)?.is_empty() && !ignored {
         return Err(Failure::usage("update needs a limit to change; see corten update --help"));
     }
     Ok(resources)
@@ -93,11 +84,14 @@ fn schemata(flags: &Given) -> Result<Vec<String>, Failure> {
     Ok(given.map(str::to_owned).collect())
 }
 
-fn ignore(flags: &Given) -> Result<(), Failure> {
+/// Warns of flags that runc has and ignores too; whether there was one.
+fn ignore(flags: &Given) -> Result<bool, Failure> {
+    let mut any = false;
     for ignored in ["kernel-memory", "kernel-memory-tcp"] {
         if flags.read(ignored, values::size)?.is_some() {
             log::warn!("--{ignored} is ignored: the kernel has no such limit any more");
+            any = true;
         }
     }
-    Ok(())
+    Ok(any)
 }

@@ -47,7 +47,7 @@ pub struct PsiStats {
     pub full: Option<PsiData>,
 }
 
-/// `pids.current` and `pids.max`; the limit is 0 when there is none.
+/// `pids.current` and `pids.max`; the limit is the greatest number when there is none.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct PidsStat {
     #[prost(uint64, tag = "1")]

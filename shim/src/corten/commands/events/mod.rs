@@ -1,5 +1,7 @@
 //! `corten events`
 
+mod follow;
+
 use super::{Host, select};
 use crate::{
     cli::{Args, values},
@@ -20,7 +22,16 @@ use std::{
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
-    let interval = args.flags.read("interval", values::duration)?.unwrap_or(DEFAULT_INTERVAL);
+    let interval = args.flags.read("interval", values::duration)?;
+    if args.flags.is_on("follow") {
+        return follow::run(args, host, interval);
+    }
+    if args.words.is_empty() {
+        return Err(Failure::usage(
+            "\"events\" requires a container's ID, or --follow; see corten events --help",
+        ));
+    }
+    let interval = interval.unwrap_or(DEFAULT_INTERVAL);
     let container = select::one(args, host)?;
     let stopped = || Failure::usage(format!("container with id {} is not running", container.id()));
     if container.status()? == Status::Stopped {
