@@ -151,6 +151,14 @@ impl Place {
         states.chain(list(&self.dir.join("files"))).map(|entry| entry.path()).collect()
     }
 
+    /// Removes the empty cgroup above those of containers that lived beside each other: the first made it, and was gone before
+    /// the last.
+    pub(crate) fn drop_parents(&self) {
+        for cgroup in self.cgroups() {
+            let _ = fs::remove_dir(cgroup);
+        }
+    }
+
     /// Whether nothing of container `id` is there, whose cgroup is one below this place's.
     pub(crate) fn is_gone(&self, id: &str) -> Result<(), String> {
         let cgroups = self.hierarchies.iter().map(|h| h.at.join(&self.parent).join(&self.tag).join(id));

@@ -64,6 +64,9 @@ pub(super) fn main(order: &str) -> io::Result<()> {
         children.end();
         done
     })?;
+    if order.alive > 0 {
+        place.drop_parents();
+    }
     if let Err(words) = place.quiet() {
         tell(&Told::Failed(order.seed, format!("after all there is still {words}")))?;
         place.sweep();
