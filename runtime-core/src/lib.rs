@@ -4,8 +4,7 @@
 //! # fn main() -> runtime_core::Result<()> {
 //! use runtime_core::{ContainerBuilder, Signal};
 //!
-//! let mut container = ContainerBuilder::new("web-1").bundle("/srv/web").create()?;
-//! container.start()?;
+//! let container = ContainerBuilder::new("web-1").bundle("/srv/web").create()?.start()?;
 //! println!("{} is {} as process {:?}", container.id(), container.status()?, container.pid());
 //! container.kill(Signal::TERM)?;
 //! println!("it ended: {}", container.wait()?);
