@@ -5,23 +5,14 @@ mod support;
 
 use serde_json::Value;
 use std::{
-    fs,
     io::{BufRead, BufReader},
-    path::Path,
     process::Stdio,
 };
-use support::Bundle;
-
-/// Whether this host limits memory.
-fn has_memory() -> bool {
-    let v2 = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-    Path::new("/sys/fs/cgroup/memory/cgroup.procs").exists()
-        || v2.split_whitespace().any(|name| name == "memory")
-}
+use support::{Bundle, has_controller};
 
 #[test]
 fn memory_that_runs_out_is_an_event() {
-    if !has_memory() {
+    if !has_controller("memory") {
         println!("skipped: no memory controller");
         return;
     }

@@ -1,5 +1,6 @@
 //! `run` and `exec` in the foreground: the status, the signals and the terminal are the process' own.
 
+#[allow(dead_code, reason = "shared with tests that use more of it")]
 mod support;
 
 use nix::sys::signal::{Signal, kill};

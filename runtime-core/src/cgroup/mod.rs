@@ -260,13 +260,17 @@ impl Cgroup {
 
     /// The same for a further process of the container whose process `other` runs: where the container has made sub-cgroups
     /// with controllers of their own, its cgroup takes no more processes, and that of `other` does. None for an ordinary user
-    /// whose systemd made the cgroup: the caller may be outside of what is that user's.
+    /// whose systemd made the cgroup: the caller may be outside of what is that user's. None at pids.limit: there nothing can
+    /// be born, but moved in, as by runc and crun.
     pub fn clone_beside(&self, other: i32) -> Result<Option<OwnedFd>> {
         let Some(tree) = self.unified() else { return Ok(None) };
         if self.unit.as_ref().is_some_and(Unit::is_users) {
             return Ok(None);
         }
         let dir = tree.open()?;
+        if !has_room(&dir) {
+            return Ok(None);
+        }
         let full = dir.try_read("cgroup.subtree_control").is_some_and(|list| !list.trim().is_empty());
         match tree.dir_of(other) {
             Some(place) if full || self.delegated.is_some() => Dir::open(&place).map(Dir::into_fd).map(Some),
@@ -479,4 +483,10 @@ impl Cgroup {
     fn lead(&self) -> Option<&Tree> {
         self.freezer().or_else(|| self.trees.first()).filter(|_| self.claim == Claim::Made)
     }
+}
+
+/// Whether two more processes may be born in `dir`: one that stays, and one that makes way for it.
+fn has_room(dir: &Dir) -> bool {
+    let number = |file| dir.try_read(file).and_then(|text| text.trim().parse::<u64>().ok());
+    number("pids.max").is_none_or(|most| number("pids.current").unwrap_or(0).saturating_add(2) <= most)
 }

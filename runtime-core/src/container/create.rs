@@ -257,7 +257,10 @@ impl Making {
         }
         self.store()?.write(&self.record)?;
         let owner = ownership::of(&spec, &namespaces);
-        let born_inside = self.record.cgroup.clone_into()?;
+        let born_inside = match namespaces.needs_relay() && is_for_one(&spec) {
+            true => None,
+            false => self.record.cgroup.clone_into()?,
+        };
         let view = self.record.cgroup.view();
         let await_cgroup =
             builder.cgroup_manager != CgroupManager::Disabled && (born_inside.is_none() || view.has_v1());
@@ -476,6 +479,13 @@ struct Attend<'a> {
 }
 
 /// An ordinary user is told what is missing.
+/// Whether pids.limit has no room for a process that makes way for the one that stays: that one is then moved in, which no limit
+/// is against.
+fn is_for_one(spec: &Spec) -> bool {
+    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
+    resources.and_then(|resources| *resources.pids()).is_some_and(|pids| (0..2).contains(&pids.limit()))
+}
+
 fn unprivileged(error: Error, record: &Record) -> Error {
     let without = record.namespaces & flag::USER == 0 && !geteuid().is_root();
     match (error.kind(), without) {

@@ -12,6 +12,13 @@ use std::{
 
 const BUSYBOX: &str = "/bin/busybox";
 
+/// Whether this host has the cgroup controller `name`, on v1 or on v2 alone.
+pub(crate) fn has_controller(name: &str) -> bool {
+    let v2 = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    Path::new("/sys/fs/cgroup").join(name).is_dir()
+        || v2.split_whitespace().any(|controller| controller == name)
+}
+
 /// A bundle, a root for state, and the containers made there; all is removed at the end.
 pub(crate) struct Bundle {
     directory: PathBuf,
