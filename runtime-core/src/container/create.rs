@@ -478,7 +478,6 @@ struct Attend<'a> {
     network: Option<OwnedFd>,
 }
 
-/// An ordinary user is told what is missing.
 /// Whether pids.limit has no room for a process that makes way for the one that stays: that one is then moved in, which no limit
 /// is against.
 fn is_for_one(spec: &Spec) -> bool {
@@ -486,6 +485,7 @@ fn is_for_one(spec: &Spec) -> bool {
     resources.and_then(|resources| *resources.pids()).is_some_and(|pids| (0..2).contains(&pids.limit()))
 }
 
+/// An ordinary user is told what is missing.
 fn unprivileged(error: Error, record: &Record) -> Error {
     let without = record.namespaces & flag::USER == 0 && !geteuid().is_root();
     match (error.kind(), without) {
