@@ -40,7 +40,7 @@ impl Libseccomp {
         Some(this)
     }
 
-    /// The program for a profile on x86_64, made of it as runc does. An error is the errno.
+    /// The program for a profile on x86_64, made of it as runc does. An error is the errno, ETIME where it takes too long.
     pub(crate) fn compile(&mut self, profile: &LinuxSeccomp, optimize: u32) -> Result<Compiled, i64> {
         let default = plain::action(profile.default_action(), profile.default_errno_ret());
         let architectures: Vec<u32> =
@@ -49,6 +49,10 @@ impl Libseccomp {
         writeln!(self.to, "{document}").unwrap();
         let mut line = String::new();
         self.from.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            *self = Self::start().expect("it could be started before");
+            return Err(i64::from(libc::ETIME));
+        }
         let answer: Value = serde_json::from_str(&line).unwrap();
         if let Some(error) = answer["error"].as_i64() {
             return Err(error);

@@ -171,6 +171,10 @@ fn generated_profiles_mean_what_libseccomp_makes_of_them() {
     let result = runner(cases() / 4).run(&profiles, |profile| {
         let theirs = match libseccomp.borrow_mut().compile(&profile, 2) {
             Ok(theirs) => theirs,
+            Err(error) if error == i64::from(libc::ETIME) => {
+                count("profiles that libseccomp does not come to an end with");
+                return Ok(());
+            }
             Err(error) => {
                 // Rules with the same conditions and different actions: we take the first.
                 prop_assert_eq!(error, i64::from(libc::EEXIST));
