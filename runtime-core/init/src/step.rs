@@ -109,6 +109,11 @@ steps! {
         /// CLONE_NEW* flags.
         flags: u32,
     }
+    /// prctl(PR_SET_PDEATHSIG): whether the process is killed when the runtime ends.
+    62 ParentDeath {
+        /// Whether it is.
+        kills: bool,
+    }
     /// setsid(2).
     9 NewSession {}
     /// mount(2) with no source: the propagation of the whole tree of mounts.

@@ -82,6 +82,11 @@ impl Cgroup {
         self.unit.is_some()
     }
 
+    /// Whether [`Cgroup::enter_delegated`] has something to do.
+    pub(crate) fn delegates(&self) -> bool {
+        self.delegated.is_some()
+    }
+
     /// Has systemd make the unit of container `id` around its waiting first process `pid`, and sets all limits, as
     /// [`Cgroup::create`], [`Cgroup::apply`] and [`Cgroup::attach`] do elsewhere. `annotations` are those of the configuration.
     pub fn enter(

@@ -295,13 +295,26 @@ pub(super) fn rmdir(path: &Path) -> Result<(), Errno> {
     unlinkat(nix::fcntl::AT_FDCWD, path, UnlinkatFlags::RemoveDir)
 }
 
-/// Removes the cgroup `path` if there are neither processes nor sub-cgroups in it. A missing one is fine.
-pub(super) fn remove_unused(path: &Path) -> Result<()> {
-    match rmdir(path) {
-        Ok(()) | Err(Errno::ENOENT | Errno::EBUSY | Errno::ENOTEMPTY) => Ok(()),
-        Err(_) if !path.exists() => Ok(()),
-        Err(errno) => Err(Error::io(format!("rmdir {}", path.display()), errno)),
+/// Removes the cgroup `path` if there are neither processes nor sub-cgroups in it, or, where one is to `wait`, there soon are
+/// none. A missing one is fine.
+pub(super) fn remove_unused(path: &Path, wait: bool) -> Result<()> {
+    let mut pauses = pauses().take(if wait { usize::MAX } else { 0 });
+    loop {
+        match rmdir(path) {
+            Err(Errno::EBUSY) => match pauses.next() {
+                Some(pause) => thread::sleep(pause),
+                None => return Ok(()),
+            },
+            Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY) => return Ok(()),
+            Err(_) if !path.exists() => return Ok(()),
+            Err(errno) => return Err(Error::io(format!("rmdir {}", path.display()), errno)),
+        }
     }
+}
+
+/// A second in all, in steps that double.
+fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(Duration::from_micros(250)), |pause| Some(*pause * 2)).take(12)
 }
 
 /// Removes the cgroup `path` and all below. Processes that are about to vanish get a second to do so. A missing one is fine.

@@ -220,22 +220,49 @@ impl Cgroup {
             let unused = self.trees.iter().try_for_each(Tree::expect_unused);
             return unused.inspect_err(|_| self.claim = Claim::Refused);
         }
+        self.create_those(|_| true).inspect_err(|_| self.claim = Claim::Refused)?;
+        self.claim = Claim::Made;
+        Ok(())
+    }
+
+    /// Whether [`Cgroup::create`] can be parted: v1's directories, in which no process can be born, are made beside the work of
+    /// the process that then enters them. Not where one may have to be done without.
+    pub(crate) fn can_be_parted(&self) -> bool {
+        let has_v1 = self.old_systemd.is_none() && self.trees.iter().any(|tree| !tree.unified);
+        has_v1 && self.unit.is_none() && !self.lenient && !crate::sys::process::in_user_namespace()
+    }
+
+    /// The first part of [`Cgroup::create`]: what [`Cgroup::clone_into`] opens.
+    pub(crate) fn create_unified(&mut self) -> Result<()> {
+        self.create_those(|tree| tree.unified).inspect_err(|_| self.claim = Claim::Refused)
+    }
+
+    /// The second part. On error the first stays, and is all that there is.
+    pub(crate) fn create_legacy(&mut self) -> Result<()> {
+        let created = self.create_those(|tree| !tree.unified);
+        if created.is_err() {
+            self.trees.retain(|tree| tree.unified);
+        }
+        self.claim = Claim::Made;
+        created
+    }
+
+    fn create_those(&mut self, which: impl Fn(&Tree) -> bool) -> Result<()> {
+        let chosen: Vec<_> = (0..self.trees.len()).filter(|at| which(&self.trees[*at])).collect();
         let mut unusable = Vec::new();
-        for at in 0..self.trees.len() {
+        for (done, at) in chosen.iter().copied().enumerate() {
             let Err(error) = self.trees[at].create() else { continue };
             if self.can_spare(&self.trees[at], &error) {
                 log::debug!("{error}: done without");
                 unusable.push(at);
                 continue;
             }
-            self.trees[..at].iter().for_each(Tree::undo);
-            self.claim = Claim::Refused;
+            chosen[..done].iter().for_each(|at| self.trees[*at].undo());
             return Err(error);
         }
         for at in unusable.into_iter().rev() {
             self.trees.remove(at);
         }
-        self.claim = Claim::Made;
         Ok(())
     }
 

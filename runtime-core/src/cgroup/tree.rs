@@ -229,10 +229,11 @@ impl Tree {
         dir::rmdir(&path).is_ok() && dir::remove_parents(&path, self.made.saturating_sub(1)).is_ok()
     }
 
-    /// Removes the directory if nothing is in it, and the empty ones above it that were to be made for it.
+    /// Removes the directory if nothing is in it, and the empty ones above it that were to be made for it. Where it was to be
+    /// made too, what is in it dies with the runtime that made it, and gets a moment to do so.
     pub(super) fn remove_unused(&self) -> Result<()> {
         let path = self.dir();
-        dir::remove_unused(&path)?;
+        dir::remove_unused(&path, self.fresh())?;
         if path.exists() { Ok(()) } else { dir::remove_parents(&path, self.made.saturating_sub(1)) }
     }
 

@@ -1,12 +1,14 @@
 //! Create: runtime.md, "Lifecycle" steps 1 to 6.
 
 use super::{
-    Container, ContainerBuilder, Status, checkpoint,
-    console::{self, Ends},
+    Container, ContainerBuilder, Status,
+    attend::Attend,
+    checkpoint,
+    console::Ends,
     exit, id_mapped,
     made::Made,
     notify, ownership, readiness,
-    record::{ProcessId, Record},
+    record::Record,
     start,
     stdio::{self, Pipes},
     store::{Lock, Store},
@@ -15,21 +17,19 @@ use crate::{
     Error, ErrorKind, Result, annotations,
     cgroup::{Cgroup, CgroupManager},
     config,
-    fs::{atomic, procfs},
-    hooks::{self, Inside, Kind, Output},
+    fs::procfs,
+    hooks::{Inside, Kind, Output},
     init::{
-        Birth, Clone, Event,
+        Birth, Clone,
         sequence::{self, First, Request},
         user_namespace,
     },
     namespace::{Namespaces, devices, flag, id_maps::IdMaps},
     plan::Program,
-    process::{oom, rlimits},
     resctrl::Group,
     rootfs,
     seccomp::{self, Filter},
 };
-use corten_init::message::Phase;
 use nix::unistd::{geteuid, getuid};
 use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
 use std::{
@@ -40,7 +40,7 @@ use std::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::SystemTime,
 };
 
@@ -98,6 +98,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let environment = host_environment();
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
     let view = checked.cgroup.view();
+    let parted = !checked.namespaces.needs_relay() && checked.cgroup.can_be_parted();
     let request = Request {
         spec: &checked.spec,
         process: &checked.process,
@@ -107,6 +108,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         terminal: None,
         await_cgroup: view.has_v1() || checked.cgroup.waits_for_process(),
         new_keyring: builder.new_keyring,
+        asks_when_ready: true,
         environment: &builder.environment,
         kept: 0,
     };
@@ -115,7 +117,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         rootfs: &checked.rootfs,
         namespaces: checked.namespaces,
         view: &view,
-        cgroup_comes_late: checked.cgroup.waits_for_process(),
+        cgroup_comes_late: parted || checked.cgroup.waits_for_process(),
         root_change: builder.root_change,
         id_mapped: &id_mapped,
         hooks: hooks.as_ref(),
@@ -247,7 +249,12 @@ impl Making {
             readiness::make(&self.store()?.notify_directory())?;
         }
         let Checked { spec, process, bundle, namespaces, filter, .. } = checked;
-        self.record.cgroup.create()?;
+        let relay = namespaces.needs_relay();
+        let parted = !relay && self.record.cgroup.can_be_parted();
+        match parted {
+            true => self.record.cgroup.create_unified()?,
+            false => self.record.cgroup.create()?,
+        }
         if let Some(group) = &self.record.intel_rdt
             && let Err(error) = group.create(&spec)
         {
@@ -255,9 +262,8 @@ impl Making {
             self.record.intel_rdt = None;
             return Err(error);
         }
-        self.store()?.write(&self.record)?;
         let owner = ownership::of(&spec, &namespaces);
-        let born_inside = match namespaces.needs_relay() && is_for_one(&spec) {
+        let born_inside = match relay && is_for_one(&spec) {
             true => None,
             false => self.record.cgroup.clone_into()?,
         };
@@ -281,7 +287,7 @@ impl Making {
         let environment = if hooks.is_some() { host_environment() } else { Vec::new() };
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
         let maps = IdMaps::of(&spec);
-        let relay = namespaces.needs_relay();
+        let unasked = until == Until::Running && is_unasked(builder, &spec, &self.record);
         let Ends { theirs, .. } = &ends;
         let terminal = theirs.as_ref().map(OwnedFd::try_clone).transpose();
         let request = Request {
@@ -293,6 +299,7 @@ impl Making {
             terminal: terminal.map_err(|error| Error::io("dup", error))?,
             await_cgroup,
             new_keyring: builder.new_keyring,
+            asks_when_ready: !unasked,
             environment: &builder.environment,
             kept: kept + listener.map_or(0, |_| 2),
         };
@@ -301,7 +308,7 @@ impl Making {
             rootfs: &self.record.rootfs,
             namespaces,
             view: &view,
-            cgroup_comes_late: self.record.cgroup.waits_for_process(),
+            cgroup_comes_late: parted || self.record.cgroup.waits_for_process(),
             root_change: builder.root_change,
             id_mapped: &id_mapped,
             hooks: hooks.as_ref(),
@@ -332,7 +339,9 @@ impl Making {
                 .and_then(|linux| linux.resources().as_ref())
                 .unwrap_or(&unlimited),
             owner,
+            parted,
             await_cgroup,
+            unasked,
             born_inside: born_inside.is_some(),
             network: network.map(|(way, _)| way),
         };
@@ -351,103 +360,6 @@ impl Making {
         self.done(pidfd, terminal, until)
     }
 
-    /// Does the parent's part of a birth, until the process is ready for its start.
-    fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
-        // Beside the init program's own work; nothing of the container's or of a hook runs before it is done.
-        if !self.record.cgroup.waits_for_process() {
-            self.record.cgroup.apply(attend.resources)?;
-            attend.owner.map_or(Ok(()), |uid| self.record.cgroup.delegate(uid))?;
-        }
-        if !relay {
-            self.adopt(attend, birth)?;
-        }
-        loop {
-            match birth.next(Some(attend.spec))? {
-                Event::Known => self.adopt(attend, birth)?,
-                Event::Reached(Phase::IdMaps) => {
-                    attend.maps.write(birth.pid())?;
-                    birth.answer(Phase::IdMaps)?;
-                }
-                Event::Reached(Phase::Mounted) => {
-                    if let Some(way) = &attend.network {
-                        devices::move_all(attend.spec, birth.pid(), way)?;
-                    }
-                    self.run_hooks(attend, birth.pid())?;
-                    birth.answer(Phase::Mounted)?;
-                }
-                Event::Reached(Phase::Limits) => {
-                    rlimits::apply(attend.process, birth.pid())?;
-                    birth.answer(Phase::Limits)?;
-                }
-                Event::Reached(Phase::Created) => {
-                    self.put_on_record(attend.builder, attend.spec, birth.pid())?;
-                    return birth.answer(Phase::Created);
-                }
-                Event::Reached(_) | Event::Executing | Event::Listening => {}
-                Event::Closed => {
-                    return Err(Error::new(
-                        ErrorKind::Io,
-                        "the container's process ended before it was ready",
-                    ));
-                }
-            }
-        }
-    }
-
-    /// The process that stays: into its cgroups, beside its own work on the mounts.
-    fn adopt(&mut self, attend: &Attend<'_>, birth: &Birth) -> Result<()> {
-        let pid = birth.pid();
-        match attend.born_inside {
-            true => self.record.cgroup.attach_born(pid)?,
-            false if self.record.cgroup.waits_for_process() => {
-                let Record { cgroup, id, annotations, .. } = &mut self.record;
-                cgroup.enter(pid, id, attend.resources, annotations)?;
-                attend.owner.map_or(Ok(()), |uid| cgroup.delegate(uid))?;
-                self.store()?.write(&self.record)?;
-            }
-            false => self.record.cgroup.attach(pid)?,
-        }
-        self.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
-        oom::apply(attend.process.oom_score_adj(), pid)?;
-        if attend.await_cgroup { birth.answer(Phase::Cgroup) } else { Ok(()) }
-    }
-
-    fn run_hooks(&self, attend: &mut Attend<'_>, pid: i32) -> Result<()> {
-        if let Some(inside) = &mut attend.hooks {
-            inside.fill(&self.state(Status::Creating, pid), &self.state(Status::Created, pid))?;
-        }
-        self.run_host_hooks(attend.spec, &attend.hook_output, pid)
-    }
-
-    fn state(&self, status: Status, pid: i32) -> Vec<u8> {
-        serde_json::to_vec(&self.record.state_of(status, Some(pid))).unwrap_or_default()
-    }
-
-    /// The hooks of the runtime's namespaces.
-    pub(super) fn run_host_hooks(&self, spec: &Spec, output: &Output, pid: i32) -> Result<()> {
-        let (all, creating) = (spec.hooks().as_ref(), self.state(Status::Creating, pid));
-        hooks::run(Kind::Prestart, all, &creating, output)?;
-        hooks::run(Kind::CreateRuntime, all, &creating, output)
-    }
-
-    /// The process may live without us from here on: it is on record.
-    pub(super) fn put_on_record(&mut self, builder: &ContainerBuilder, spec: &Spec, pid: i32) -> Result<()> {
-        let root = ownership::root_of(spec, self.record.new_namespaces);
-        self.record.cgroup.enter_delegated(pid, root)?;
-        let lost = || Error::new(ErrorKind::Io, format!("process {pid}: read its start time from /proc"));
-        self.record.process = Some(ProcessId::of(pid)?.ok_or_else(lost)?);
-        self.store()?.write(&self.record)?;
-        if let Some(file) = &builder.pid_file {
-            write_pid(file, pid)?;
-        }
-        let receiver = annotations::find(spec, annotations::PIDFD_RECEIVER).map(Path::new);
-        for path in builder.pidfd_socket.as_deref().into_iter().chain(receiver) {
-            let pidfd = crate::sys::pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;
-            console::send_pidfd(path, &pidfd)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn done(&mut self, child: OwnedFd, terminal: Option<OwnedFd>, until: Until) -> Result<Made> {
         let store = self.store()?.clone();
         if until == Until::Running {
@@ -461,28 +373,22 @@ impl Making {
     }
 }
 
-/// What the parent needs to know while it attends a birth.
-struct Attend<'a> {
-    builder: &'a ContainerBuilder,
-    spec: &'a Spec,
-    process: &'a Process,
-    maps: &'a IdMaps,
-    hooks: Option<Inside>,
-    hook_output: Output,
-    resources: &'a LinuxResources,
-    /// The host's user that the cgroup is given to.
-    owner: Option<u32>,
-    await_cgroup: bool,
-    born_inside: bool,
-    /// What comes out of it is a socket of the container's network namespace.
-    network: Option<OwnedFd>,
-}
-
 /// Whether pids.limit has no room for a process that makes way for the one that stays: that one is then moved in, which no limit
 /// is against.
 fn is_for_one(spec: &Spec) -> bool {
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
     resources.and_then(|resources| *resources.pids()).is_some_and(|pids| (0..2).contains(&pids.limit()))
+}
+
+/// Whether the process that is born needs nothing more of its parent than what can be done beside its own work.
+fn is_unasked(builder: &ContainerBuilder, spec: &Spec, record: &Record) -> bool {
+    let before_start = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
+    let hooks = spec.hooks().as_ref();
+    builder.pid_file.is_none()
+        && builder.pidfd_socket.is_none()
+        && annotations::find(spec, annotations::PIDFD_RECEIVER).is_none()
+        && before_start.iter().all(|kind| kind.of(hooks).is_empty())
+        && !record.cgroup.delegates()
 }
 
 /// An ordinary user is told what is missing.
@@ -502,10 +408,4 @@ pub(super) fn streams(given: Option<&[OwnedFd; 3]>) -> [BorrowedFd<'_>; 3] {
         Some([stdin, stdout, stderr]) => [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
         None => crate::sys::standard_streams(),
     }
-}
-
-/// Writes a pid file, whole or not at all.
-pub(super) fn write_pid(file: &Path, pid: i32) -> Result<()> {
-    atomic::write(file, pid.to_string().as_bytes(), 0o644)
-        .map_err(|error| Error::io(format!("pid file {}: write", file.display()), error))
 }

@@ -1,7 +1,7 @@
 //! Exec: a further process in a container, as engines and people ask for it. Not of the specification.
 
 use super::{
-    Console, Container, ExitStatus, Status, Stdio,
+    Console, Container, ExitStatus, Status, Stdio, attend,
     console::{self, Ends},
     create, exit, notify,
     record::ProcessId,
@@ -236,6 +236,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         terminal: terminal.map_err(|error| Error::io("dup", error))?,
         await_cgroup: true,
         new_keyring: true,
+        asks_when_ready: builder.pid_file.is_some() || builder.pidfd_socket.is_some(),
         environment: &variables,
         kept: 0,
     };
@@ -311,7 +312,12 @@ impl Attend<'_> {
                     self.tell_pid(birth.pid())?;
                     return birth.answer(Phase::Created);
                 }
-                Event::Reached(_) | Event::Executing | Event::Listening => {}
+                // It had nothing to ask when it was ready.
+                event @ (Event::Executing | Event::Listening) => {
+                    birth.put_back(event);
+                    return Ok(());
+                }
+                Event::Reached(_) => {}
                 Event::Closed => {
                     return Err(Error::new(ErrorKind::InvalidState, "the process ended before it was ready"));
                 }
@@ -333,7 +339,7 @@ impl Attend<'_> {
 
     fn tell_pid(&self, pid: i32) -> Result<()> {
         if let Some(file) = &self.builder.pid_file {
-            create::write_pid(file, pid)?;
+            attend::write_pid(file, pid)?;
         }
         if let Some(path) = &self.builder.pidfd_socket {
             let fd = pidfd::open(pid).map_err(|error| Error::io("pidfd_open", error))?;

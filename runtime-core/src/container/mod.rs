@@ -1,6 +1,7 @@
 //! The life of a container: create, start, exec, kill, pause, delete. runtime.md of the specification, "Lifecycle" and
 //! "Operations".
 
+mod attend;
 mod builder;
 mod checkpoint;
 mod console;

@@ -74,6 +74,8 @@ pub(crate) struct Birth {
     listener: Option<OwnedFd>,
     /// What the process that stays waits for already, though the one that makes way has not told its id yet.
     early: Option<Phase>,
+    /// What was heard and is for another to hear.
+    put_back: Option<Event>,
 }
 
 impl Birth {
@@ -104,7 +106,8 @@ impl Birth {
             true => (Some(spawned.pidfd), None),
             false => (None, Some((spawned.pid, spawned.pidfd))),
         };
-        Ok(Self { program, sync, relay, process, listener: None, early: None }.with_pid(spawned.pid))
+        Ok(Self { program, sync, relay, process, listener: None, early: None, put_back: None }
+            .with_pid(spawned.pid))
     }
 
     fn with_pid(mut self, pid: i32) -> Self {
@@ -122,6 +125,9 @@ impl Birth {
     /// # Errors
     /// What it reports: a step that failed, by its place in config.json.
     pub(crate) fn next(&mut self, spec: Option<&Spec>) -> Result<Event> {
+        if let Some(event) = self.put_back.take() {
+            return Ok(event);
+        }
         loop {
             if self.process.is_some()
                 && let Some(phase) = self.early.take()
@@ -156,6 +162,11 @@ impl Birth {
                 _ => return Err(Error::new(ErrorKind::Io, "the init program sent what is no message")),
             }
         }
+    }
+
+    /// Has the next [`Birth::next`] give `event` once more.
+    pub(crate) fn put_back(&mut self, event: Event) {
+        self.put_back = Some(event);
     }
 
     /// Whether the process that makes way was killed before it told who stays: that one has the socket too, and waits.

@@ -41,6 +41,8 @@ pub(crate) struct Request<'a> {
     /// The parent moves the process into its cgroups: it is not born there.
     pub(crate) await_cgroup: bool,
     pub(crate) new_keyring: bool,
+    /// Whether the parent has something to do when all is ready but the start.
+    pub(crate) asks_when_ready: bool,
     /// Variables that the runtime adds to the environment.
     pub(crate) environment: &'a [String],
     /// The first descriptors handed over, which stay open to the end.
@@ -116,7 +118,11 @@ pub(crate) fn plan_container(
     sysctl::plan(request.spec, program);
     rootfs.plan_last(program)?;
     plan_process(&request, &sets, own, program)?;
-    program.step(PROCESS, &Step::Ask { phase: Phase::Created as u8 });
+    let phase = Phase::Created as u8;
+    let ready = if request.asks_when_ready { Step::Ask { phase } } else { Step::Await { phase } };
+    // Its cgroup is on record, and the parent may be gone as soon as it has answered.
+    program.step(PROCESS, &Step::ParentDeath { kills: false });
+    program.step(PROCESS, &ready);
     if let Some(listener) = listener {
         program.step(PROCESS, &Step::WaitForStart { listener });
     }
@@ -153,6 +159,7 @@ pub(crate) fn plan_exec(
     }
     if exec_needs_relay(flags) {
         program.step(NAMESPACES, &Step::Fork { flags: 0 });
+        program.step(PROCESS, &Step::ParentDeath { kills: true });
     }
     program.step(PROCESS, &Step::NewSession {});
     plan_keyring(&request, program);
@@ -165,7 +172,10 @@ pub(crate) fn plan_exec(
     scheduling::plan_affinity(last, "process.execCPUAffinity.final", program)?;
     plan_terminal(&mut request, root, false, program);
     plan_process(&request, &sets, flags, program)?;
-    program.step(PROCESS, &Step::Ask { phase: Phase::Created as u8 });
+    program.step(PROCESS, &Step::ParentDeath { kills: false });
+    if request.asks_when_ready {
+        program.step(PROCESS, &Step::Ask { phase: Phase::Created as u8 });
+    }
     plan_execute(&request, &sets, program);
     Ok(())
 }
@@ -213,8 +223,10 @@ pub(crate) fn exec_needs_relay(flags: u32) -> bool {
     flags & (flag::PID | flag::TIME) != 0
 }
 
-/// The process hides itself before it joins anything (CVE-2016-9962) and takes the procfs handle, if it has a use for it.
+/// The process dies with the runtime until it is on record, hides itself before it joins anything (CVE-2016-9962) and takes
+/// the procfs handle, if it has a use for it.
 fn plan_handles(request: &Request<'_>, procfs: bool, program: &mut Program) -> Result<()> {
+    program.step(PROCESS, &Step::ParentDeath { kills: true });
     program.step(PROCESS, &Step::Dumpable { on: false });
     if procfs {
         let fd =
@@ -247,6 +259,7 @@ fn plan_relay(request: &Request<'_>, joined: &[Joined], new: u32, program: &mut 
     }
     program.step(NAMESPACES, &Step::Dumpable { on: false });
     program.step(NAMESPACES, &Step::Fork { flags: new & !(flag::USER | flag::TIME | flag::CGROUP) });
+    program.step(PROCESS, &Step::ParentDeath { kills: true });
 }
 
 fn plan_keyring(request: &Request<'_>, program: &mut Program) {

@@ -18,17 +18,26 @@ pub(super) fn tell(state: &State, kind: Kind, value: i32) -> Res<()> {
     sys::send(state.sync(), &message.to_bytes(), None)
 }
 
-/// Waits for the parent to say that `phase` is done. A parent that is gone ends this process: nobody would own it.
-pub(super) fn wait(state: &State, phase: u8) -> Res<()> {
-    wait_on(state.sync(), phase)
+/// Waits for the parent to say that `phase` is done, which it may have said before it was asked. A parent that is gone ends
+/// this process: nobody would own it.
+pub(super) fn wait(state: &mut State, phase: u8) -> Res<()> {
+    let bit = |phase: u8| 1_u32.checked_shl(u32::from(phase)).unwrap_or(0);
+    while state.answered & bit(phase) == 0 {
+        state.answered |= bit(answer(state.sync())?);
+    }
+    state.answered &= !bit(phase);
+    Ok(())
 }
 
-/// The same on the sync socket `sync`.
+/// The same on the sync socket `sync`, when nothing else can be answered.
 pub(super) fn wait_on(sync: i32, phase: u8) -> Res<()> {
+    if answer(sync)? == phase { Ok(()) } else { Err(fault(0, errno::EPROTO)) }
+}
+
+fn answer(sync: i32) -> Res<u8> {
     let mut answer = [0_u8; 1];
     match sys::read(sync, &mut answer)? {
-        1 if answer[0] == phase => Ok(()),
-        1 => Err(fault(0, errno::EPROTO)),
+        1 => Ok(answer[0]),
         _ => sys::exit(1),
     }
 }

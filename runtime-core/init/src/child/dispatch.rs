@@ -28,6 +28,7 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
             channel::wait(state, phase)
         }
         Step::Await { phase } => channel::wait(state, phase),
+        Step::ParentDeath { kills } => sys::set_parent_death(kills),
         Step::BecomeRoot { clear_groups } => identity::become_root(clear_groups),
         Step::TimeOffsets { text } => procfs::write_self(state, crate::wire::Text(TIMENS_OFFSETS), text),
         Step::Fork { flags } => fork(state, flags),

@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// The mounts that masked paths are cloned from are attached.
     masked_directory: bool,
     masked_null: bool,
+    /// The phases that the parent has said are done, a bit each.
+    answered: u32,
     /// The step under way, for reports.
     step: u32,
 }
@@ -116,6 +118,7 @@ pub fn run(arguments: Arguments) -> ! {
         home: home::Home::new(),
         masked_directory: false,
         masked_null: false,
+        answered: 0,
         step: 0,
     };
     for (place, fd) in state.slots.iter_mut().zip(arguments.base..).take(usize::from(arguments.slots)) {

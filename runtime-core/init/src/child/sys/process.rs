@@ -37,6 +37,11 @@ pub fn set_dumpable(on: bool) -> Res<()> {
     prctl(4, usize::from(on), 0).map(drop)
 }
 
+/// SIGKILL for this process when the thread that cloned it ends, or nothing.
+pub fn set_parent_death(kills: bool) -> Res<()> {
+    prctl(1, if kills { 9 } else { 0 }, 0).map(drop)
+}
+
 pub fn set_name(name: CStr) {
     let _ = prctl(15, name.pointer(), 0);
 }
