@@ -154,6 +154,8 @@ steps! {
         slot: Slot,
         /// A path of the host.
         path: Text<'a>,
+        /// The old root that a [`Step::Pivot`] has kept, if the path is to be found beneath it.
+        from: Slot,
         /// The mounts beneath too.
         recursive: bool,
         /// Do not follow a symlink at the end.
@@ -268,6 +270,13 @@ steps! {
     23 Pivot {
         /// The new root.
         root: Slot,
+        /// Where the old root is kept for a [`Step::LeaveOldRoot`]; without it it is left at once.
+        old: Slot,
+    }
+    /// umount2(2) with MNT_DETACH of the old root.
+    63 LeaveOldRoot {
+        /// Its descriptor.
+        old: Slot,
     }
     /// mount(2) with MS_MOVE and chroot(2), for a host root that cannot be pivoted.
     24 MoveRoot {

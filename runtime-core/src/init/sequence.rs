@@ -13,7 +13,7 @@ use crate::{
         rlimits, scheduling,
         user::{self, Groups},
     },
-    rootfs::{Change, RootChange, Rootfs, idmap},
+    rootfs::{CgroupComes, Change, RootChange, Rootfs, idmap},
     seccomp::Filter,
 };
 use corten_init::{
@@ -102,21 +102,30 @@ pub(crate) fn plan_container(
     }
     program.step(PROCESS, &Step::NewSession {});
     plan_keyring(&request, program);
-    let awaited = rootfs.plan_tree(program, view, cgroup_comes_late)?;
-    if request.await_cgroup && !awaited {
-        program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
-    }
-    if new & flag::CGROUP != 0 {
-        // Only now is the process where the namespace's root is to be.
-        program.step(NAMESPACES, &Step::Unshare { flags: flag::CGROUP });
+    let comes = match cgroup_comes_late {
+        false => CgroupComes::BeforeMounts,
+        // Hooks see the container's cgroups.
+        true if network.is_some() || is_hooked(request.spec) => CgroupComes::BeforeMount,
+        true => CgroupComes::AfterPivot,
+    };
+    let awaited = rootfs.plan_tree(program, view, comes)?;
+    let mut awaits = request.await_cgroup && !awaited;
+    let mut unshare = new & flag::CGROUP;
+    if comes != CgroupComes::AfterPivot {
+        plan_cgroup(std::mem::take(&mut awaits), std::mem::take(&mut unshare), program);
     }
     plan_hooks_before_pivot(&request, hooks, host_environment, network, program);
-    rootfs.plan_change(program);
+    let old_root = rootfs.plan_change(program)?;
     plan_terminal(&mut request, rootfs.root(), true, program);
     program.step(PROCESS, &Step::ReopenNull { root: rootfs.root() });
     names::plan(request.spec, program);
     sysctl::plan(request.spec, program);
     rootfs.plan_last(program)?;
+    if let Some(old) = old_root {
+        rootfs.plan_late_cgroup(program, view, old)?;
+        awaits = false;
+    }
+    plan_cgroup(awaits, unshare, program);
     plan_process(&request, &sets, own, program)?;
     let phase = Phase::Created as u8;
     let ready = if request.asks_when_ready { Step::Ask { phase } } else { Step::Await { phase } };
@@ -269,6 +278,22 @@ fn plan_keyring(request: &Request<'_>, program: &mut Program) {
     }
 }
 
+/// Only when the process is in its cgroup is it where a cgroup namespace's root is to be.
+fn plan_cgroup(awaits: bool, unshare: u32, program: &mut Program) {
+    if awaits {
+        program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
+    }
+    if unshare != 0 {
+        program.step(NAMESPACES, &Step::Unshare { flags: unshare });
+    }
+}
+
+/// Whether there are hooks before the start.
+fn is_hooked(spec: &Spec) -> bool {
+    let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
+    any.iter().any(|kind| !kind.of(spec.hooks().as_ref()).is_empty())
+}
+
 /// The hooks of the runtime's namespaces are run by the parent while this process waits; those of the container's by itself.
 fn plan_hooks_before_pivot(
     request: &Request<'_>,
@@ -278,12 +303,11 @@ fn plan_hooks_before_pivot(
     program: &mut Program,
 ) {
     let hooks = request.spec.hooks().as_ref();
-    let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
     // The network devices are moved before any hook runs.
     if let Some(way) = network {
         devices::plan(way, program);
     }
-    if network.is_some() || any.iter().any(|kind| !kind.of(hooks).is_empty()) {
+    if network.is_some() || is_hooked(request.spec) {
         program.step(Place::Property("hooks"), &Step::Ask { phase: Phase::Mounted as u8 });
     }
     if let Some(inside) = inside {

@@ -3,7 +3,7 @@
 //! for RCU, 11 to 15 ms on an idle host.
 
 use super::{
-    Rootfs, attributes,
+    CgroupComes, Rootfs, attributes,
     entry::{self, Entry},
     label,
 };
@@ -16,10 +16,12 @@ use crate::{
 };
 use corten_init::{
     message::Phase,
-    step::Step,
+    step::{NO_SLOT, Slot, Step},
     wire::{Text, Texts},
 };
 use std::path::Path;
+
+const AWAITED: Place = Place::Property("linux.cgroupsPath");
 
 /// Plans one mount of the container's cgroups.
 pub(super) fn plan(
@@ -28,8 +30,14 @@ pub(super) fn plan(
     program: &mut Program,
     view: &View,
 ) -> Result<()> {
-    if std::mem::take(&mut rootfs.cgroup_is_missing) {
-        program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
+    if let (View::Legacy { .. }, CgroupComes::AfterPivot) = (view, rootfs.cgroup) {
+        let filled_later = plan_tmpfs(rootfs, entry, program)?;
+        rootfs.unfilled.push((entry.place, filled_later, entry.options.set));
+        return Ok(());
+    }
+    if rootfs.cgroup != CgroupComes::BeforeMounts {
+        rootfs.cgroup = CgroupComes::BeforeMounts;
+        program.step(AWAITED, &Step::Await { phase: Phase::Cgroup as u8 });
     }
     match view {
         View::Unified { old_systemd: Some((target, hierarchy)), .. } if *target == entry.target => {
@@ -53,7 +61,10 @@ fn plan_unified(
     set: u64,
 ) -> Result<()> {
     let slot = program.slot()?;
-    program.step(entry.place, &Step::Clone { slot, path: path_text(dir), recursive: false, no_follow: true });
+    program.step(
+        entry.place,
+        &Step::Clone { slot, path: path_text(dir), from: NO_SLOT, recursive: false, no_follow: true },
+    );
     let clear = entry.options.clear;
     if set | clear != 0 {
         program.step(entry.place, &attributes(slot, false, set, clear, 0));
@@ -68,7 +79,7 @@ fn plan_unified(
 fn plan_host(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<()> {
     let slot = program.slot()?;
     let path = text("/sys/fs/cgroup");
-    program.step(entry.place, &Step::Clone { slot, path, recursive: true, no_follow: true });
+    program.step(entry.place, &Step::Clone { slot, path, from: NO_SLOT, recursive: true, no_follow: true });
     let read_only = if guards::on(Guard::HostCgroups) { libc::MOUNT_ATTR_RDONLY } else { 0 };
     let set = entry.options.set | read_only;
     program.step(entry.place, &attributes(slot, true, set, 0, 0));
@@ -85,8 +96,40 @@ fn plan_legacy(
     hierarchies: &[HierarchyView],
     links: &[(String, String)],
 ) -> Result<()> {
+    let slot = plan_tmpfs(rootfs, entry, program)?;
+    plan_hierarchies((entry.place, slot, entry.options.set), NO_SLOT, program, hierarchies, links)
+}
+
+/// Plans what was left out because the container's cgroup was not there: it is awaited, and its hierarchies are mounted from
+/// the old root `from`.
+pub(super) fn plan_unfilled(
+    rootfs: &mut Rootfs<'_>,
+    from: Slot,
+    program: &mut Program,
+    view: &View,
+) -> Result<()> {
+    program.step(AWAITED, &Step::Await { phase: Phase::Cgroup as u8 });
+    let View::Legacy { hierarchies, links } = view else { return Ok(()) };
+    for unfilled in std::mem::take(&mut rootfs.unfilled) {
+        plan_hierarchies(unfilled, from, program, hierarchies, links)?;
+    }
+    Ok(())
+}
+
+/// Whether a mount of cgroups may be filled when all the rest is in place: nothing is to be mounted or hidden in it.
+pub(super) fn may_come_last(rootfs: &Rootfs<'_>) -> Result<bool> {
+    let entries = entry::entries(rootfs)?;
+    let linux = rootfs.spec.linux().as_ref();
+    let hidden = linux.into_iter().flat_map(|linux| [linux.masked_paths(), linux.readonly_paths()]);
+    let hidden = hidden.flatten().flatten().map(Path::new);
+    let mut places = entries.iter().map(|entry| entry.target.as_path()).chain(hidden);
+    let cgroups = entries.iter().filter(|entry| matches!(entry.kind(), "cgroup" | "cgroup2"));
+    let targets: Vec<_> = cgroups.map(|entry| entry.target.as_path()).collect();
+    Ok(!places.any(|path| targets.iter().any(|target| *target != path && path.starts_with(target))))
+}
+
+fn plan_tmpfs(rootfs: &mut Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<Slot> {
     let slot = program.slot()?;
-    let read_only = entry.options.set & libc::MOUNT_ATTR_RDONLY != 0;
     let label = label::of(rootfs, "tmpfs", &[]);
     let options: Vec<&[u8]> = ["mode=755"].into_iter().chain(label.as_deref()).map(str::as_bytes).collect();
     let step = Step::NewFilesystem {
@@ -98,25 +141,35 @@ fn plan_legacy(
     };
     program.step(entry.place, &step);
     entry::plan_attach(rootfs, entry, program, slot, 0);
+    Ok(slot)
+}
+
+fn plan_hierarchies(
+    (place, slot, set): (Place, Slot, u64),
+    from: Slot,
+    program: &mut Program,
+    hierarchies: &[HierarchyView],
+    links: &[(String, String)],
+) -> Result<()> {
     for hierarchy in hierarchies {
         let own = program.slot()?;
         let path = path_text(&hierarchy.dir);
-        program.step(entry.place, &Step::Clone { slot: own, path, recursive: false, no_follow: true });
-        if entry.options.set != 0 {
-            program.step(entry.place, &attributes(own, false, entry.options.set, 0, 0));
+        program.step(place, &Step::Clone { slot: own, path, from, recursive: false, no_follow: true });
+        if set != 0 {
+            program.step(place, &attributes(own, false, set, 0, 0));
         }
         // The tmpfs itself is the root of what is attached in it: nothing of the image is on the way.
         let name = Text(hierarchy.name.as_bytes());
-        program.step(entry.place, &Step::Attach { slot: own, target: name, strictness: 2, root: slot });
-        program.step(entry.place, &Step::Release { slot: own });
+        program.step(place, &Step::Attach { slot: own, target: name, strictness: 2, root: slot });
+        program.step(place, &Step::Release { slot: own });
     }
     for (from, to) in links {
         let step = Step::Symlink { root: slot, points_to: text(to), target: text(from), replace: false };
-        program.step(entry.place, &step);
+        program.step(place, &step);
     }
-    if read_only {
-        program.step(entry.place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
+    if set & libc::MOUNT_ATTR_RDONLY != 0 {
+        program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
     }
-    program.step(entry.place, &Step::Release { slot });
+    program.step(place, &Step::Release { slot });
     Ok(())
 }

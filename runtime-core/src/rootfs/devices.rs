@@ -6,7 +6,7 @@ use crate::{
     plan::{Place, Program, path_text, text},
     sys::process::in_user_namespace,
 };
-use corten_init::step::Step;
+use corten_init::step::{NO_SLOT, Step};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use std::path::Path;
 
@@ -41,7 +41,8 @@ pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Resu
     let paths: Vec<&Path> = bound_paths(rootfs).collect();
     for (index, path) in paths.into_iter().enumerate() {
         let slot = program.slot()?;
-        let step = Step::Clone { slot, path: path_text(path), recursive: false, no_follow: true };
+        let step =
+            Step::Clone { slot, path: path_text(path), from: NO_SLOT, recursive: false, no_follow: true };
         program.step(Place::Item("linux.devices", index), &step);
         rootfs.early.0.insert(("linux.devices", index), slot);
     }
@@ -121,7 +122,13 @@ fn plan_bound(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
                 let slot = program.slot()?;
                 program.step(
                     place,
-                    &Step::Clone { slot, path: path_text(path), recursive: false, no_follow: true },
+                    &Step::Clone {
+                        slot,
+                        path: path_text(path),
+                        from: NO_SLOT,
+                        recursive: false,
+                        no_follow: true,
+                    },
                 );
                 slot
             }

@@ -24,7 +24,8 @@ pub(super) fn plan_null(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Resul
         return Ok(());
     }
     let slot = program.slot()?;
-    let step = Step::Clone { slot, path: text("/dev/null"), recursive: false, no_follow: true };
+    let step =
+        Step::Clone { slot, path: text("/dev/null"), from: NO_SLOT, recursive: false, no_follow: true };
     program.step(Place::Property("linux.maskedPaths"), &step);
     rootfs.slots.null = slot;
     Ok(())

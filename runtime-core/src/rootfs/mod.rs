@@ -62,8 +62,20 @@ pub(crate) struct Rootfs<'a> {
     label: Option<String>,
     /// Mounts that become read-only when all is in place: their slot and place.
     read_only_at_last: Vec<(Place, Slot)>,
-    /// The container's cgroup has to be awaited before it is mounted.
-    cgroup_is_missing: bool,
+    cgroup: CgroupComes,
+    /// Mounts of cgroups that are still empty: the place, the tmpfs, the attributes of what it will hold.
+    unfilled: Vec<(Place, Slot, u64)>,
+}
+
+/// When the container's cgroup is there for the init program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CgroupComes {
+    /// Before anything is mounted.
+    BeforeMounts,
+    /// It has to be awaited before it is mounted.
+    BeforeMount,
+    /// It is to be awaited as late as can be.
+    AfterPivot,
 }
 
 /// The slots that more than one step uses.
@@ -120,7 +132,8 @@ impl<'a> Rootfs<'a> {
             early,
             label: label::option(spec),
             read_only_at_last,
-            cgroup_is_missing: false,
+            cgroup: CgroupComes::BeforeMounts,
+            unfilled: Vec::new(),
         })
     }
 
@@ -148,14 +161,20 @@ impl<'a> Rootfs<'a> {
     }
 
     /// Plans the root and all that is mounted beneath it, up to the point where hooks see the tree before the pivot. Where the
-    /// container's cgroup comes late, it is awaited just before it is mounted: true if that is planned.
+    /// container's cgroup comes late, it is awaited when it is mounted, or may be awaited later: true if that is planned.
     pub(crate) fn plan_tree(
         &mut self,
         program: &mut Program,
         view: &View,
-        cgroup_comes_late: bool,
+        cgroup: CgroupComes,
     ) -> Result<bool> {
-        self.cgroup_is_missing = cgroup_comes_late;
+        self.cgroup = cgroup;
+        if cgroup == CgroupComes::AfterPivot
+            && !(self.change == RootChange::Pivot && cgroup_mount::may_come_last(self)?)
+        {
+            self.cgroup = CgroupComes::BeforeMount;
+        }
+        let cgroup = self.cgroup;
         let path = self.path;
         let place = Place::Property("root.path");
         let root = self.slots.root;
@@ -180,18 +199,27 @@ impl<'a> Rootfs<'a> {
         hidden::plan_null(self, program)?;
         mounts::plan(self, program, view)?;
         devices::plan(self, program)?;
-        Ok(cgroup_comes_late && !self.cgroup_is_missing)
+        Ok(cgroup != self.cgroup)
     }
 
-    /// Plans the change to the new root.
-    pub(crate) fn plan_change(&self, program: &mut Program) {
+    /// Plans the change to the new root. Where the cgroup comes after that, the slot of the old one, which is then to be left.
+    pub(crate) fn plan_change(&self, program: &mut Program) -> Result<Option<Slot>> {
         let root = self.slots.root;
+        let old = if self.unfilled.is_empty() { NO_SLOT } else { program.slot()? };
         let step = match (self.has_mount_namespace(), self.change) {
             (false, _) => Step::Chroot { root },
             (true, RootChange::Move) => Step::MoveRoot { root },
-            (true, RootChange::Pivot) => Step::Pivot { root },
+            (true, RootChange::Pivot) => Step::Pivot { root, old },
         };
         program.step(Place::Property("root.path"), &step);
+        Ok(Some(old).filter(|old| *old != NO_SLOT))
+    }
+
+    /// Plans to await the cgroup that comes after the pivot, to mount it, and to leave the `old` root.
+    pub(crate) fn plan_late_cgroup(&mut self, program: &mut Program, view: &View, old: Slot) -> Result<()> {
+        cgroup_mount::plan_unfilled(self, old, program, view)?;
+        program.step(Place::Property("root.path"), &Step::LeaveOldRoot { old });
+        Ok(())
     }
 
     /// Plans what comes when all is in place: what is read-only, hidden, or propagated.

@@ -14,7 +14,7 @@ use crate::{
     plan::{Place, Program, path_text, text},
 };
 use corten_init::{
-    step::{Slot, Step},
+    step::{NO_SLOT, Slot, Step},
     wire::{Text, Texts},
 };
 use std::{
@@ -174,14 +174,20 @@ fn plan_clone(
     recursive: bool,
 ) {
     let no_follow = entry.options.src_nofollow;
-    program.step(entry.place, &Step::Clone { slot, path: path_text(source), recursive, no_follow });
+    program.step(
+        entry.place,
+        &Step::Clone { slot, path: path_text(source), from: NO_SLOT, recursive, no_follow },
+    );
     idmap::plan(rootfs, entry, program, slot);
 }
 
 /// The host's tree where the kernel lets a user namespace mount no new one: it owns no pid, network or ipc namespace.
 fn plan_host_tree(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program, path: &str) -> Result<()> {
     let slot = program.slot()?;
-    program.step(entry.place, &Step::Clone { slot, path: text(path), recursive: true, no_follow: true });
+    program.step(
+        entry.place,
+        &Step::Clone { slot, path: text(path), from: NO_SLOT, recursive: true, no_follow: true },
+    );
     if entry.options.set != 0 {
         // All of it: the cgroup file systems beneath /sys are mounts of their own (CVE-2023-25809).
         let all = guards::on(Guard::HostCgroups);

@@ -83,10 +83,8 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
             let what = mounts::Classic { kind, source, data, flags };
             mounts::mount_onto(state, slot, &what, target, root)
         }
-        Step::Clone { slot, path, recursive, no_follow } => {
-            let mount = sys::clone_tree(sys::AT_FDCWD, path.into(), recursive, no_follow)?;
-            state.fill(slot, mount);
-            Ok(())
+        Step::Clone { slot, path, from, recursive, no_follow } => {
+            mounts::clone(state, slot, path, from, (recursive, no_follow))
         }
         Step::Attributes { slot, recursive, set, clear, propagation, user_namespace } => {
             mounts::attributes(state, slot, recursive, set, clear, propagation, user_namespace)
@@ -118,7 +116,8 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
             terminal::open(state, &Terminal { root, socket, height, width, console, uid })
         }
         Step::ReopenNull { root } => terminal::reopen_null(state.fd(root)),
-        Step::Pivot { root } => mounts::pivot(state.fd(root)),
+        Step::Pivot { root, old } => mounts::pivot(state, root, old),
+        Step::LeaveOldRoot { old } => mounts::leave_old_root(state, old),
         Step::MoveRoot { root } => mounts::move_root(state.fd(root)),
         Step::Chroot { root } => mounts::chroot(state.fd(root)),
         Step::ReadOnlyPath { root, target } => mounts::read_only_path(state.fd(root), target),

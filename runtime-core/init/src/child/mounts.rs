@@ -313,17 +313,52 @@ pub(super) fn symlink(root: i32, points_to: Text, target: Text, replace: bool) -
     Err(fault(nr::SYMLINKAT, errno::EEXIST))
 }
 
-/// pivot_root(2) without a directory for the old root: it is stacked beneath the new one and detached.
-pub(super) fn pivot(root: i32) -> Res<()> {
-    let here = CStr::new(b".\0");
-    let old = sys::openat(sys::AT_FDCWD, CStr::new(b"/\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
-    sys::fchdir(root)?;
+/// pivot_root(2) without a directory for the old root: it is stacked over the new one, out of reach of paths, and detached, or
+/// kept in the slot `old` for a while.
+pub(super) fn pivot(state: &mut State, root: Slot, old: Slot) -> Res<()> {
+    let fd = sys::openat(sys::AT_FDCWD, CStr::new(b"/\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
+    sys::fchdir(state.fd(root))?;
     sys::pivot_root_here()?;
-    sys::fchdir(old.raw())?;
+    if old == NO_SLOT {
+        return detach_old_root(fd.raw());
+    }
+    state.fill(old, fd);
+    sys::chdir(CStr::new(b"/\0"))
+}
+
+/// Detaches the old root that is in the slot `old`.
+pub(super) fn leave_old_root(state: &mut State, old: Slot) -> Res<()> {
+    detach_old_root(state.fd(old))?;
+    state.close(old);
+    Ok(())
+}
+
+fn detach_old_root(old: i32) -> Res<()> {
+    let here = CStr::new(b".\0");
+    sys::fchdir(old)?;
     // So that the end of the old tree is not passed on to the host.
     sys::mount_propagation(here, MS_SLAVE | MS_REC)?;
     sys::detach(here)?;
     sys::chdir(CStr::new(b"/\0"))
+}
+
+/// A clone of the host's mount at `path`: beneath the old root `from`, when the container's is in force already.
+pub(super) fn clone(
+    state: &mut State,
+    slot: Slot,
+    path: Text,
+    from: Slot,
+    (recursive, no_follow): (bool, bool),
+) -> Res<()> {
+    let mount = if from == NO_SLOT {
+        sys::clone_tree(sys::AT_FDCWD, path.into(), recursive, no_follow)?
+    } else {
+        let flags = sys::O_PATH | if no_follow { sys::O_NOFOLLOW } else { 0 };
+        let place = sys::openat2(state.fd(from), path.into(), flags, 0, sys::RESOLVE_IN_ROOT)?;
+        sys::clone_tree(place.raw(), CStr::new(b"\0"), recursive, false)?
+    };
+    state.fill(slot, mount);
+    Ok(())
 }
 
 /// Moves the root over `/`: the old root stays beneath it, out of reach of paths.
