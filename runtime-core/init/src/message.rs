@@ -36,6 +36,8 @@ pub enum Phase {
     Created = 5,
     /// The seccomp agent has the listener.
     Listener = 6,
+    /// The network namespace is there: its file comes with the answer, unless the process is to make its own.
+    Network = 7,
 }
 
 /// A packet of the init program.

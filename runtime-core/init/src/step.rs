@@ -114,6 +114,8 @@ steps! {
         /// Whether it is.
         kills: bool,
     }
+    /// Waits for the network namespace that the parent makes, and joins it; where it made none, unshare(2).
+    64 EnterNetwork {}
     /// setsid(2).
     9 NewSession {}
     /// mount(2) with no source: the propagation of the whole tree of mounts.

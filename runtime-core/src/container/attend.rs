@@ -13,6 +13,7 @@ use crate::{
     init::{Birth, Event},
     namespace::{devices, id_maps::IdMaps},
     process::{oom, rlimits},
+    sys::network::Home,
 };
 use corten_init::message::Phase;
 use oci_spec::runtime::{LinuxResources, Process, Spec};
@@ -22,6 +23,8 @@ use std::{os::fd::OwnedFd, path::Path};
 pub(super) struct Attend<'a> {
     pub(super) builder: &'a ContainerBuilder,
     pub(super) spec: &'a Spec,
+    /// The configuration as it is kept.
+    pub(super) text: &'a [u8],
     pub(super) process: &'a Process,
     pub(super) maps: &'a IdMaps,
     pub(super) hooks: Option<Inside>,
@@ -37,12 +40,18 @@ pub(super) struct Attend<'a> {
     pub(super) born_inside: bool,
     /// What comes out of it is a socket of the container's network namespace.
     pub(super) network: Option<OwnedFd>,
+    /// The process waits for its network namespace: this thread's own, which it comes back to.
+    pub(super) home: Option<Home>,
 }
 
 impl Making {
     /// Does the parent's part of a birth, until the process is ready for its start or has begun it.
     pub(super) fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
         // Beside the init program's own work; nothing of the container's or of a hook runs before it is done.
+        if let Some(home) = attend.home.take() {
+            let made = home.make_another(|made| birth.answer_with(Phase::Network, &made));
+            made.map_err(|error| Error::io("linux.namespaces: make a network namespace", error))??;
+        }
         if attend.parted {
             self.record.cgroup.create_legacy()?;
         }
@@ -108,6 +117,7 @@ impl Making {
         if attend.await_cgroup {
             birth.answer(Phase::Cgroup)?;
         }
+        self.store()?.write_config(attend.text)?;
         if !attend.unasked {
             // Until now the process would have died with this one; from now on its cgroup is on record.
             return self.store()?.write(&self.record);

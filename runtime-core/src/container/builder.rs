@@ -50,6 +50,7 @@ pub struct ContainerBuilder {
     pub(super) environment: Vec<String>,
     pub(super) notify: bool,
     pub(super) delete_on_drop: bool,
+    pub(super) lends_thread: bool,
 }
 
 impl ContainerBuilder {
@@ -73,7 +74,20 @@ impl ContainerBuilder {
             environment: Vec::new(),
             notify: false,
             delete_on_drop: false,
+            lends_thread: false,
         }
+    }
+
+    /// Whether the calling thread may be in the container's new network namespace for the fraction of a millisecond in which the
+    /// kernel makes that, all signals blocked: beside the first process' own work, which is faster. Without it no thread of the
+    /// caller ever changes a namespace.
+    ///
+    /// It is for programs whose thread has nothing else to do, as `corten`. Not for one whose first thread calls while others
+    /// read `/proc/net` or `/proc/self/ns`, which show that thread's.
+    #[must_use]
+    pub fn lend_thread(mut self, lend: bool) -> Self {
+        self.lends_thread = lend;
+        self
     }
 
     /// Where the states of containers are kept: [`default_root`] if it is not set.

@@ -29,6 +29,7 @@ use crate::{
     resctrl::Group,
     rootfs,
     seccomp::{self, Filter},
+    sys::network::Home,
 };
 use nix::unistd::{geteuid, getuid};
 use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
@@ -123,6 +124,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         hooks: hooks.as_ref(),
         host_environment: &environment,
         network: network.as_ref().map(|(_, slot)| *slot),
+        network_comes: false,
         listener: None,
     };
     sequence::plan_container(request, first, &mut program)?;
@@ -244,11 +246,10 @@ impl Making {
     ) -> Result<Made> {
         // On record before it exists.
         self.store()?.write(&self.record)?;
-        self.store()?.write_config(&checked.text)?;
         if builder.notify {
             readiness::make(&self.store()?.notify_directory())?;
         }
-        let Checked { spec, process, bundle, namespaces, filter, .. } = checked;
+        let Checked { spec, process, bundle, namespaces, filter, text, .. } = checked;
         let relay = namespaces.needs_relay();
         let parted = !relay && self.record.cgroup.can_be_parted();
         match parted {
@@ -288,6 +289,8 @@ impl Making {
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
         let maps = IdMaps::of(&spec);
         let unasked = until == Until::Running && is_unasked(builder, &spec, &self.record);
+        let beside = builder.lends_thread && !relay && namespaces.new & flag::NETWORK != 0;
+        let home = Some(()).filter(|()| beside).and_then(|()| Home::open().ok());
         let Ends { theirs, .. } = &ends;
         let terminal = theirs.as_ref().map(OwnedFd::try_clone).transpose();
         let request = Request {
@@ -314,6 +317,7 @@ impl Making {
             hooks: hooks.as_ref(),
             host_environment: &environment,
             network: network.as_ref().map(|(_, slot)| *slot),
+            network_comes: home.is_some(),
             listener,
         };
         let flags = sequence::plan_container(request, first, &mut program)?;
@@ -329,6 +333,7 @@ impl Making {
         let mut attend = Attend {
             builder,
             spec: &spec,
+            text: &text,
             process: &process,
             maps: &maps,
             hooks,
@@ -344,6 +349,7 @@ impl Making {
             unasked,
             born_inside: born_inside.is_some(),
             network: network.map(|(way, _)| way),
+            home,
         };
         let mut ready =
             self.attend(&mut attend, &mut birth, relay).map_err(|error| birth.explain(error, Some(&spec)));

@@ -83,7 +83,7 @@ fn lock_forced(store: &Store) -> Result<Lock> {
 fn remove_by_config(store: &Store, id: &str) -> Result<()> {
     let spec = match store.config() {
         Ok(spec) => spec,
-        // It is written after the state, and before anything is made.
+        // It is written when the first process is born, which dies with the runtime until then.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             log::warn!("{}: processes and cgroups may be left", error.report());

@@ -200,6 +200,11 @@ impl Birth {
         self.sync.answer(phase)
     }
 
+    /// The same, with a descriptor that it needs.
+    pub(crate) fn answer_with(&self, phase: Phase, descriptor: &OwnedFd) -> Result<()> {
+        self.sync.answer_with(phase, descriptor)
+    }
+
     /// The process lives on its own from now on: its id, its descriptor, and the socket.
     pub(crate) fn finish(mut self) -> Result<(i32, OwnedFd)> {
         let lost = || Error::new(ErrorKind::Io, "the container's process ended before it was ready");

@@ -65,6 +65,8 @@ pub(crate) struct First<'a> {
     pub(crate) host_environment: &'a [&'a [u8]],
     /// Where a socket of the container's network namespace is sent to, for devices that are moved there.
     pub(crate) network: Option<Slot>,
+    /// The network namespace is made by the parent, beside this process' work.
+    pub(crate) network_comes: bool,
     /// Where a `start` will connect; without it the program is executed at once.
     pub(crate) listener: Option<Slot>,
 }
@@ -94,7 +96,17 @@ pub(crate) fn plan_container(
 
     plan_handles(&request, true, program)?;
     rootfs.plan_early(program)?;
-    let First { view, cgroup_comes_late, hooks, host_environment, network, listener, namespaces, .. } = first;
+    let First {
+        view,
+        cgroup_comes_late,
+        hooks,
+        host_environment,
+        network,
+        network_comes,
+        listener,
+        namespaces,
+        ..
+    } = first;
     let joined = namespaces.hand_over(program, privileged);
     joined.iter().for_each(|namespace| namespace.plan(program));
     if relay {
@@ -108,7 +120,8 @@ pub(crate) fn plan_container(
         true if network.is_some() || is_hooked(request.spec) => CgroupComes::BeforeMount,
         true => CgroupComes::AfterPivot,
     };
-    let awaited = rootfs.plan_tree(program, view, comes)?;
+    let awaited = rootfs.plan_tree(program, view, comes, network_comes)?;
+    rootfs.plan_network(program);
     let mut awaits = request.await_cgroup && !awaited;
     let mut unshare = new & flag::CGROUP;
     if comes != CgroupComes::AfterPivot {
@@ -141,7 +154,8 @@ pub(crate) fn plan_container(
         inside.plan(Kind::StartContainer, request.spec.hooks().as_ref(), &environment, program);
     }
     plan_execute(&request, &sets, program);
-    Ok(if relay { 0 } else { new & !flag::CGROUP })
+    let made_later = flag::CGROUP | if network_comes { flag::NETWORK } else { 0 };
+    Ok(if relay { 0 } else { new & !made_later })
 }
 
 /// Plans a further process of a container, whose namespaces are those of `flags` and of the process `init`.

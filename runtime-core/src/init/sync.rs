@@ -78,6 +78,16 @@ impl Sync {
         self.send(phase as u8)
     }
 
+    /// Says so, and passes `descriptor` with it.
+    pub(crate) fn answer_with(&self, phase: Phase, descriptor: &OwnedFd) -> Result<()> {
+        match socket::send_fd(&self.socket, &[phase as u8], descriptor) {
+            Err(error) if !matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => {
+                Err(Error::io("answer the init program", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Sends one byte.
     pub(crate) fn send(&self, byte: u8) -> Result<()> {
         match send(self.socket.as_raw_fd(), &[byte], MsgFlags::MSG_NOSIGNAL) {

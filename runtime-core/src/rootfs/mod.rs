@@ -62,6 +62,8 @@ pub(crate) struct Rootfs<'a> {
     label: Option<String>,
     /// Mounts that become read-only when all is in place: their slot and place.
     read_only_at_last: Vec<(Place, Slot)>,
+    /// The network namespace is still to be entered.
+    network_comes: bool,
     cgroup: CgroupComes,
     /// Mounts of cgroups that are still empty: the place, the tmpfs, the attributes of what it will hold.
     unfilled: Vec<(Place, Slot, u64)>,
@@ -132,6 +134,7 @@ impl<'a> Rootfs<'a> {
             early,
             label: label::option(spec),
             read_only_at_last,
+            network_comes: false,
             cgroup: CgroupComes::BeforeMounts,
             unfilled: Vec::new(),
         })
@@ -167,7 +170,9 @@ impl<'a> Rootfs<'a> {
         program: &mut Program,
         view: &View,
         cgroup: CgroupComes,
+        network_comes: bool,
     ) -> Result<bool> {
+        self.network_comes = network_comes;
         self.cgroup = cgroup;
         if cgroup == CgroupComes::AfterPivot
             && !(self.change == RootChange::Pivot && cgroup_mount::may_come_last(self)?)
@@ -200,6 +205,13 @@ impl<'a> Rootfs<'a> {
         mounts::plan(self, program, view)?;
         devices::plan(self, program)?;
         Ok(cgroup != self.cgroup)
+    }
+
+    /// Plans to enter the network namespace that the parent makes beside this process' work, if that is not planned yet.
+    pub(crate) fn plan_network(&mut self, program: &mut Program) {
+        if std::mem::take(&mut self.network_comes) {
+            program.step(Place::Property("linux.namespaces"), &Step::EnterNetwork {});
+        }
     }
 
     /// Plans the change to the new root. Where the cgroup comes after that, the slot of the old one, which is then to be left.

@@ -26,6 +26,9 @@ use std::{
 /// File systems whose state belongs to a namespace and not to the mount: read-only is an attribute of the mount alone.
 const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"];
 
+/// File systems that are the same in every network namespace.
+const NETWORKLESS: [&str; 8] = ["proc", "mqueue", "devpts", "tmpfs", "ramfs", "overlay", "cgroup", "cgroup2"];
+
 /// Plans the clones of bind sources that the container's root may not be able to reach.
 pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
     entries(rootfs)?.iter().try_for_each(|entry| plan_early_one(rootfs, entry, program))
@@ -62,6 +65,9 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) 
         } else if entry.options.bind.is_some() {
             plan_bind(rootfs, &entry, program)?;
         } else {
+            if !NETWORKLESS.contains(&entry.kind()) {
+                rootfs.plan_network(program);
+            }
             match entry.kind() {
                 "cgroup" | "cgroup2" => cgroup_mount::plan(rootfs, &entry, program, view)?,
                 "proc" if rootfs.in_user_namespace() && rootfs.own & flag::PID == 0 => {

@@ -48,20 +48,29 @@ fn act_in(pid: i32, name: &str, act: fn() -> Answer) -> io::Result<()> {
 
 /// Sets up the loopback device of the network namespace of process `pid`: netdevice(7).
 pub(crate) fn set_loopback_up(pid: i32) -> io::Result<()> {
-    act_in(pid, "net", || {
-        // SAFETY: zeroes are a valid ifreq; its name is `lo`, ended by NUL. The ioctls read and write that struct.
-        unsafe {
-            let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-            check(socket.into())?;
-            let mut device: libc::ifreq = std::mem::zeroed();
-            for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
-                *to = libc::c_char::from_ne_bytes([*from]);
-            }
-            check(libc::ioctl(socket, libc::SIOCGIFFLAGS, &raw mut device).into())?;
-            device.ifr_ifru.ifru_flags |= 1; // IFF_UP
-            check(libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const device).into())
+    act_in(pid, "net", || loopback_up().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL)))
+}
+
+/// The same in the calling thread's own namespace. It only makes system calls.
+pub(super) fn loopback_up() -> io::Result<()> {
+    const UP: libc::c_short = 1; // IFF_UP
+    // SAFETY: zeroes are a valid ifreq; its name is `lo`, ended by NUL. The ioctl reads that struct.
+    unsafe {
+        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+        let socket = match libc::socket(libc::AF_UNIX, kind, 0) {
+            fd if fd < 0 => return Err(io::Error::last_os_error()),
+            fd => super::owned(fd),
+        };
+        let mut device: libc::ifreq = std::mem::zeroed();
+        for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
+            *to = libc::c_char::from_ne_bytes([*from]);
         }
-    })
+        device.ifr_ifru.ifru_flags = UP;
+        match libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const device) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
 }
 
 /// Makes the root of the mount namespace of process `pid` read-only: mount_setattr(2).

@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod inside;
 pub(crate) mod kill;
 pub(crate) mod mounts;
+pub(crate) mod network;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod seccomp;

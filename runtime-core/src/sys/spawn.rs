@@ -128,10 +128,10 @@ pub(crate) fn spawn(request: &Spawn<'_>) -> io::Result<Spawned> {
 }
 
 /// All signals of the calling thread blocked while it lives: no handler may run on the child's side of the clone.
-struct BlockedSignals(libc::sigset_t);
+pub(super) struct BlockedSignals(libc::sigset_t);
 
 impl BlockedSignals {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut all = MaybeUninit::uninit();
         let mut before = MaybeUninit::uninit();
         // SAFETY: both sets are written by the calls before they are read.

@@ -2,7 +2,7 @@
 
 use super::{
     State,
-    sys::{self, Fault, Res, errno, fault},
+    sys::{self, Fault, Fd, Res, errno, fault},
 };
 use crate::{
     arch::nr,
@@ -23,7 +23,11 @@ pub(super) fn tell(state: &State, kind: Kind, value: i32) -> Res<()> {
 pub(super) fn wait(state: &mut State, phase: u8) -> Res<()> {
     let bit = |phase: u8| 1_u32.checked_shl(u32::from(phase)).unwrap_or(0);
     while state.answered & bit(phase) == 0 {
-        state.answered |= bit(answer(state.sync())?);
+        let (answer, descriptor) = answer(state.sync())?;
+        state.answered |= bit(answer);
+        if descriptor.is_some() {
+            state.received = descriptor;
+        }
     }
     state.answered &= !bit(phase);
     Ok(())
@@ -31,13 +35,13 @@ pub(super) fn wait(state: &mut State, phase: u8) -> Res<()> {
 
 /// The same on the sync socket `sync`, when nothing else can be answered.
 pub(super) fn wait_on(sync: i32, phase: u8) -> Res<()> {
-    if answer(sync)? == phase { Ok(()) } else { Err(fault(0, errno::EPROTO)) }
+    if answer(sync)?.0 == phase { Ok(()) } else { Err(fault(0, errno::EPROTO)) }
 }
 
-fn answer(sync: i32) -> Res<u8> {
+fn answer(sync: i32) -> Res<(u8, Option<Fd>)> {
     let mut answer = [0_u8; 1];
-    match sys::read(sync, &mut answer)? {
-        1 => Ok(answer[0]),
+    match sys::receive(sync, &mut answer)? {
+        (1, descriptor) => Ok((answer[0], descriptor)),
         _ => sys::exit(1),
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     guards::{self, Guard},
-    message::Kind,
+    message::{Kind, Phase},
     step::Step,
 };
 
@@ -28,6 +28,7 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
             channel::wait(state, phase)
         }
         Step::Await { phase } => channel::wait(state, phase),
+        Step::EnterNetwork {} => enter_network(state),
         Step::ParentDeath { kills } => sys::set_parent_death(kills),
         Step::BecomeRoot { clear_groups } => identity::become_root(clear_groups),
         Step::TimeOffsets { text } => procfs::write_self(state, crate::wire::Text(TIMENS_OFFSETS), text),
@@ -180,5 +181,14 @@ fn fork(state: &State, flags: u32) -> Res<()> {
             channel::tell(state, Kind::Pid, pid)?;
             sys::exit(0)
         }
+    }
+}
+
+fn enter_network(state: &mut State) -> Res<()> {
+    const NETWORK: u32 = 0x4000_0000; // CLONE_NEWNET
+    channel::wait(state, Phase::Network as u8)?;
+    match state.received.take() {
+        Some(network) => sys::setns(network.raw(), NETWORK),
+        None => sys::unshare(NETWORK),
     }
 }

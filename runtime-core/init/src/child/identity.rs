@@ -12,10 +12,14 @@ const CAPABILITIES: usize = 64;
 /// Drops the bounding capabilities that are not in `keep`.
 pub(super) fn bounding(keep: u64) -> Res<()> {
     for capability in (0..CAPABILITIES).filter(|capability| keep & (1 << capability) == 0) {
-        match sys::bounding_has(capability) {
-            Ok(true) => sys::bounding_drop(capability)?,
-            Ok(false) => {}
-            Err(_) => break, // past the last one that this kernel knows
+        match sys::bounding_drop(capability) {
+            Ok(()) => {}
+            Err(Fault { errno: errno::EINVAL, .. }) => break, // past the last one that this kernel knows
+            // Without CAP_SETPCAP it may still not be there.
+            Err(fault) => match sys::bounding_has(capability) {
+                Ok(false) => {}
+                _ => return Err(fault),
+            },
         }
     }
     Ok(())

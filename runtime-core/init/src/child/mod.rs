@@ -39,6 +39,8 @@ pub(crate) struct State {
     masked_null: bool,
     /// The phases that the parent has said are done, a bit each.
     answered: u32,
+    /// The descriptor that came with an answer.
+    received: Option<Fd>,
     /// The step under way, for reports.
     step: u32,
 }
@@ -119,6 +121,7 @@ pub fn run(arguments: Arguments) -> ! {
         masked_directory: false,
         masked_null: false,
         answered: 0,
+        received: None,
         step: 0,
     };
     for (place, fd) in state.slots.iter_mut().zip(arguments.base..).take(usize::from(arguments.slots)) {

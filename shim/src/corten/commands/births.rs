@@ -13,6 +13,7 @@ pub(super) fn builder(args: &Args, host: &Host, id: &str) -> Result<ContainerBui
     let bundle = flags.path("bundle").unwrap_or_else(|| ".".into());
     let descriptors = Descriptors::of(flags)?;
     let mut builder = ContainerBuilder::new(id)
+        .lend_thread(true)
         .root(host.root.clone())
         .bundle(bundle)
         .cgroup_manager(host.cgroup_manager)

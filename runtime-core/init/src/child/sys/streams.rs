@@ -108,6 +108,33 @@ pub fn send(socket: i32, bytes: &[u8], fd: Option<i32>) -> Res<()> {
     }
 }
 
+/// recvmsg(2) of one packet: its length, and the descriptor that comes with it.
+pub fn receive(socket: i32, bytes: &mut [u8]) -> Res<(usize, Option<Fd>)> {
+    const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
+    let vector = IoVec { base: bytes.as_mut_ptr() as usize, length: bytes.len() };
+    let mut rights = Rights { length: 0, level: 0, kind: 0, fd: -1, padding: 0 };
+    let mut header = MessageHeader {
+        name: 0,
+        name_length: 0,
+        vectors: (&raw const vector) as usize,
+        vector_count: 1,
+        control: (&raw mut rights) as usize,
+        control_length: size_of::<Rights>(),
+        flags: 0,
+    };
+    loop {
+        match call(nr::RECVMSG, [fd_arg(socket), (&raw mut header) as usize, MSG_CMSG_CLOEXEC, 0, 0, 0]) {
+            Err(Fault { errno: errno::EINTR, .. }) => {}
+            Err(fault) => return Err(fault),
+            Ok(length) => {
+                let came = header.control_length >= 20 && (rights.level, rights.kind) == (1, 1);
+                let fd = usize::try_from(rights.fd).ok().filter(|_| came);
+                return Ok((length, fd.map(new_fd)));
+            }
+        }
+    }
+}
+
 /// eventfd2(2): a counter of 0 that a read waits for.
 pub fn event() -> Res<Fd> {
     #[allow(clippy::cast_possible_truncation)]
