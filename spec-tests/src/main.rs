@@ -13,7 +13,6 @@ mod hostile;
 mod payload;
 mod shim;
 mod soak;
-mod sys;
 
 use std::{env, process::ExitCode};
 

@@ -1,14 +1,13 @@
 //! `spec-tests faults`: every system call of a runtime in turn fails, or the runtime is killed just before it, in each of its
 //! operations. Whatever comes of it, the runtime says what is wrong, and `delete --force` leaves all as it was.
 
-mod calls;
 mod ground;
 mod operation;
-mod tracer;
 mod variant;
 mod worker;
 
 use crate::harness::{Cgroups, Claims, Ground, catch_interrupts, interrupted};
+use corten_trace::{Point, calls};
 pub(crate) use ground::Place;
 use nix::sys::signal::{Signal, kill};
 use operation::Operation;
@@ -26,7 +25,6 @@ use std::{
     thread,
     time::Instant,
 };
-use tracer::Point;
 pub(crate) use variant::Variant;
 use worker::{Kind, Order, Told};
 

@@ -1,10 +1,8 @@
 //! The operations that are broken: what is there before each, its command line, and what a success is.
 
-use super::{
-    tracer::Ending,
-    variant::{CODE, Variant},
-};
+use super::variant::{CODE, Variant};
 use crate::payload;
+use corten_trace::Ending;
 
 /// What a container is before an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,13 +2,12 @@
 //! is as before.
 
 use super::{
-    calls,
     ground::Place,
     operation::{After, Before, Operation},
-    tracer::{Ending, Point, Traced, Tracer},
     variant::{CODE, Variant},
 };
 use crate::harness::{Bundle, within};
+use corten_trace::{Ending, Point, Traced, Tracer, calls};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

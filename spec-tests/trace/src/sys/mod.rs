@@ -11,11 +11,11 @@ use std::{io, mem::MaybeUninit, os::unix::process::CommandExt, process::Command}
 
 /// A system call that a process is about to make.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Call {
+pub struct Call {
     /// Its number.
-    pub(crate) number: i64,
+    pub number: i64,
     /// Its arguments.
-    pub(crate) arguments: [u64; 6],
+    pub arguments: [u64; 6],
 }
 
 /// Where a process stopped.
@@ -119,19 +119,40 @@ fn register_set(request: libc::c_uint, pid: Pid, kind: usize, part: &libc::iovec
 
 extern "C" fn on_tick(_: libc::c_int) {}
 
-/// From now on no system call of this thread waits longer than `milliseconds`: a timer's signal ends it with EINTR.
-pub(crate) fn tick(milliseconds: i32) -> io::Result<()> {
-    let action = SigAction::new(SigHandler::Handler(on_tick), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing.
-    unsafe { sigaction(Signal::SIGALRM, &action) }?;
-    let interval = libc::timeval {
-        tv_sec: i64::from(milliseconds / 1000),
-        tv_usec: i64::from(milliseconds % 1000 * 1000),
-    };
-    let timer = libc::itimerval { it_interval: interval, it_value: interval };
-    // SAFETY: the kernel reads `timer`; a null pointer means that the old one is not asked for.
-    match unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
+/// While it lives, no system call of the thread that made it waits long: a timer's signal ends it with EINTR.
+pub(crate) struct Tick(libc::timer_t);
+
+impl Tick {
+    /// Every so many milliseconds.
+    pub(crate) fn new(milliseconds: i64) -> io::Result<Self> {
+        let action = SigAction::new(SigHandler::Handler(on_tick), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(Signal::SIGALRM, &action) }?;
+        // SAFETY: the structure is of numbers and of pointers that may be null.
+        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGALRM;
+        event.sigev_notify_thread_id = nix::unistd::gettid().as_raw();
+        let mut timer = std::ptr::null_mut();
+        // SAFETY: both pointers are to structures that live until the call returns.
+        if unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let tick = Self(timer);
+        let interval =
+            libc::timespec { tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000 };
+        let times = libc::itimerspec { it_interval: interval, it_value: interval };
+        // SAFETY: the timer is ours, the kernel reads `times`, and a null pointer means that the old one is not asked for.
+        match unsafe { libc::timer_settime(tick.0, 0, &raw const times, std::ptr::null_mut()) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(tick),
+        }
+    }
+}
+
+impl Drop for Tick {
+    fn drop(&mut self) {
+        // SAFETY: the timer is ours, and there is no other way to name it.
+        unsafe { libc::timer_delete(self.0) };
     }
 }

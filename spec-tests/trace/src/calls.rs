@@ -1,6 +1,6 @@
 //! The system calls by name, and the errors that each is made to fail with.
 
-use super::tracer::Point;
+use crate::Point;
 use nix::errno::Errno;
 
 /// What a call does, as far as its errors go.
@@ -101,27 +101,27 @@ fn find(number: i64) -> Option<(&'static str, Class)> {
 }
 
 /// The name of call `number`.
-pub(super) fn name(number: i64) -> String {
+pub fn name(number: i64) -> String {
     find(number).map_or_else(|| format!("call {number}"), |(name, _)| name.to_owned())
 }
 
 /// Whether call `number` is about memory, without which a program may well end at once.
-pub(super) fn is_memory(number: i64) -> bool {
+pub fn is_memory(number: i64) -> bool {
     find(number).is_some_and(|(_, class)| class == Class::Memory)
 }
 
 /// Whether this is a call with which a container's process waits: for an answer, or created for its start.
-pub(super) fn is_waiting(point: &Point) -> bool {
+pub fn is_waiting(point: &Point) -> bool {
     point.task != "0" && matches!(find(point.call), Some(("accept" | "accept4" | "read" | "recvfrom", _)))
 }
 
 /// Whether call `number` is made all the same before it is said to have failed.
-pub(super) fn is_made(number: i64) -> bool {
+pub fn is_made(number: i64) -> bool {
     find(number).is_some_and(|(_, class)| class == Class::Close)
 }
 
 /// The argument of call `number` that is a path.
-pub(super) fn path_argument(number: i64) -> Option<usize> {
+pub fn path_argument(number: i64) -> Option<usize> {
     let (name, class) = find(number)?;
     match name {
         "symlinkat" | "symlink" | "mount" | "umount2" | "chdir" | "chroot" | "truncate" | "execve"
@@ -143,7 +143,7 @@ pub(super) fn path_argument(number: i64) -> Option<usize> {
 }
 
 /// The errors that call `number` with these arguments is made to fail with.
-pub(super) fn errors(number: i64, arguments: &[u64; 6]) -> Vec<Errno> {
+pub fn errors(number: i64, arguments: &[u64; 6]) -> Vec<Errno> {
     use Errno::{EINTR, EMFILE, ENOMEM, ENOSPC, EPERM};
     let class = find(number).map_or(Class::Plain, |(_, class)| class);
     let all: &[Errno] = match class {

@@ -1,7 +1,7 @@
 //! Runs a program and all that it forks under ptrace(2), up to the payload's execve, and breaks one of its calls.
 
-use super::calls;
-use crate::sys::{self, Turn};
+use crate::calls;
+use crate::sys::{self, Tick, Turn};
 use nix::{
     errno::Errno,
     sys::{
@@ -24,27 +24,30 @@ use std::{
 
 /// One call of one process: the `nth` of this number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Point {
+pub struct Point {
     /// Which process: `0` is the runtime, `0.1` its second child, and so on; `w` the container's, which waits for its start.
-    pub(super) task: String,
+    pub task: String,
     /// The number of the system call.
-    pub(super) call: i64,
+    pub call: i64,
     /// Which of those that this process makes.
-    pub(super) nth: u32,
+    pub nth: u32,
     /// The error that it gives; without one the process is killed before it.
-    pub(super) error: Option<i32>,
+    pub error: Option<i32>,
 }
 
 /// A call that was seen.
-pub(super) struct Seen {
-    pub(super) task: String,
-    pub(super) call: sys::Call,
-    pub(super) nth: u32,
+pub struct Seen {
+    /// Whose, as in [`Point`].
+    pub task: String,
+    /// The call.
+    pub call: sys::Call,
+    /// Which of this number that its process makes.
+    pub nth: u32,
 }
 
 /// How the runtime ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub enum Ending {
     /// By itself.
     Code(i32),
     /// By a signal.
@@ -54,12 +57,13 @@ pub(super) enum Ending {
 }
 
 /// What came of a run.
-pub(super) struct Traced {
-    pub(super) ending: Ending,
+pub struct Traced {
+    /// How the runtime ended.
+    pub ending: Ending,
     /// All calls, in the order in which they were begun.
-    pub(super) seen: Vec<Seen>,
+    pub seen: Vec<Seen>,
     /// The call that was broken, in words; nothing if it never came.
-    pub(super) broken: Option<String>,
+    pub broken: Option<String>,
 }
 
 struct Tracee {
@@ -77,10 +81,10 @@ impl Tracee {
 }
 
 /// How often a wait ends to look at the time.
-const TICK: i32 = 100;
+const TICK: i64 = 100;
 
 /// A tracer of one run.
-pub(super) struct Tracer<'a> {
+pub struct Tracer<'a> {
     /// Device and inode of the runtime's program: what executes another one is let go.
     runtime: (u64, u64),
     point: Option<&'a Point>,
@@ -94,17 +98,16 @@ pub(super) struct Tracer<'a> {
     /// What is left is sent a stop, to be let go.
     leaving: bool,
     deadline: Instant,
+    _tick: Tick,
 }
 
 impl<'a> Tracer<'a> {
     /// A tracer that breaks the call at `point`, if one is given, and waits for at most `limit`.
-    pub(super) fn new(
-        runtime: &std::path::Path,
-        point: Option<&'a Point>,
-        limit: Duration,
-    ) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If `runtime` is no file, or there is no timer to be had.
+    pub fn new(runtime: &std::path::Path, point: Option<&'a Point>, limit: Duration) -> io::Result<Self> {
         let file = fs::metadata(runtime)?;
-        sys::tick(TICK)?;
         Ok(Self {
             runtime: (file.dev(), file.ino()),
             point,
@@ -115,11 +118,15 @@ impl<'a> Tracer<'a> {
             broken: None,
             leaving: false,
             deadline: Instant::now() + limit,
+            _tick: Tick::new(TICK)?,
         })
     }
 
     /// Traces a process that runs already, too.
-    pub(super) fn attach(&mut self, pid: i32) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What ptrace(2) says.
+    pub fn attach(&mut self, pid: i32) -> io::Result<()> {
         let pid = Pid::from_raw(pid);
         ptrace::attach(pid)?;
         while let Err(Errno::EINTR) = waitpid(pid, Some(WaitPidFlag::__WALL)) {}
@@ -128,8 +135,11 @@ impl<'a> Tracer<'a> {
         Ok(ptrace::syscall(pid, None)?)
     }
 
-    /// Runs `command` to its end.
-    pub(super) fn run(mut self, mut command: Command) -> io::Result<Traced> {
+    /// Runs `command` to its end. No other child of the calling process may end meanwhile: all are waited for.
+    ///
+    /// # Errors
+    /// What spawning it, ptrace(2) or wait(2) says.
+    pub fn run(mut self, mut command: Command) -> io::Result<Traced> {
         sys::traced(&mut command);
         let child = command.spawn()?;
         let main = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);

@@ -1,0 +1,8 @@
+//! Runs a program and all that it forks under ptrace(2): tells which system calls they make, and breaks one of them.
+
+pub mod calls;
+mod sys;
+mod tracer;
+
+pub use sys::Call;
+pub use tracer::{Ending, Point, Seen, Traced, Tracer};
