@@ -1,0 +1,12 @@
+//! What a runtime costs: its time and processor time beside other runtimes' and the bare system calls', and the system calls that
+//! it makes. docs/performance.md tells how to measure and what was measured.
+
+pub mod bundle;
+pub mod host;
+pub mod syscalls;
+
+pub use bundle::{Bundle, Kind};
+pub use host::View;
+
+/// What went wrong, in words.
+pub type Result<T> = std::result::Result<T, String>;
