@@ -2,8 +2,13 @@
 //! it makes. docs/performance.md tells how to measure and what was measured.
 
 pub mod bundle;
+pub mod call;
+pub mod compare;
+pub mod floor;
 pub mod host;
+mod sys;
 pub mod syscalls;
+pub mod work;
 
 pub use bundle::{Bundle, Kind};
 pub use host::View;

@@ -28,7 +28,7 @@ const WAITS: [&str; 9] =
     ["epoll_pwait", "epoll_wait", "futex", "poll", "ppoll", "read", "recvmsg", "wait4", "waitid"];
 
 /// The operations, in the order in which they are tried.
-const OPERATIONS: [&str; 8] = ["run", "create", "start", "state", "list", "exec", "kill", "delete"];
+pub const OPERATIONS: [&str; 8] = ["run", "create", "start", "state", "list", "exec", "kill", "delete"];
 
 /// Whose calls: the runtime's processes', or the container's first process' before it is the container's.
 const WHO: [&str; 2] = ["runtime", "init"];

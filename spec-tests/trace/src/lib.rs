@@ -4,5 +4,5 @@ pub mod calls;
 mod sys;
 mod tracer;
 
-pub use sys::Call;
+pub use sys::{Call, Tick};
 pub use tracer::{Ending, Point, Seen, Traced, Tracer};

@@ -83,6 +83,9 @@ impl Tracee {
 /// How often a wait ends to look at the time.
 const TICK: i64 = 100;
 
+/// What hears of calls.
+type Watch<'a> = Box<dyn FnMut(Pid, &sys::Call) + 'a>;
+
 /// A tracer of one run.
 pub struct Tracer<'a> {
     /// Device and inode of the runtime's program: what executes another one is let go.
@@ -95,6 +98,8 @@ pub struct Tracer<'a> {
     announced: HashMap<Pid, String>,
     seen: Vec<Seen>,
     broken: Option<String>,
+    /// Hears of each call that begins.
+    watch: Option<Watch<'a>>,
     /// What is left is sent a stop, to be let go.
     leaving: bool,
     deadline: Instant,
@@ -116,10 +121,16 @@ impl<'a> Tracer<'a> {
             announced: HashMap::new(),
             seen: Vec::new(),
             broken: None,
+            watch: None,
             leaving: false,
             deadline: Instant::now() + limit,
             _tick: Tick::new(TICK)?,
         })
+    }
+
+    /// Has `hear` told of each call that begins, and by whom, while its process stands still.
+    pub fn watch(&mut self, hear: impl FnMut(Pid, &sys::Call) + 'a) {
+        self.watch = Some(Box::new(hear));
     }
 
     /// Traces a process that runs already, too.
@@ -254,6 +265,9 @@ impl<'a> Tracer<'a> {
             other => other?,
         };
         let Some(tracee) = self.tracees.get_mut(&pid) else { return Ok(()) };
+        if let (Turn::Entry(call), Some(hear)) = (&turn, &mut self.watch) {
+            hear(pid, call);
+        }
         match turn {
             Turn::Entry(call) if self.broken.is_none() => {
                 let count = tracee.counts.entry(call.number).or_default();

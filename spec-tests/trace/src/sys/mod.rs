@@ -120,11 +120,15 @@ fn register_set(request: libc::c_uint, pid: Pid, kind: usize, part: &libc::iovec
 extern "C" fn on_tick(_: libc::c_int) {}
 
 /// While it lives, no system call of the thread that made it waits long: a timer's signal ends it with EINTR.
-pub(crate) struct Tick(libc::timer_t);
+#[derive(Debug)]
+pub struct Tick(libc::timer_t);
 
 impl Tick {
     /// Every so many milliseconds.
-    pub(crate) fn new(milliseconds: i64) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// If there is no timer to be had.
+    pub fn new(milliseconds: i64) -> io::Result<Self> {
         let action = SigAction::new(SigHandler::Handler(on_tick), SaFlags::empty(), SigSet::empty());
         // SAFETY: the handler does nothing.
         unsafe { sigaction(Signal::SIGALRM, &action) }?;
