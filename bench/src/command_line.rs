@@ -2,7 +2,9 @@
 
 use bench::{
     Kind, Result, View,
+    all::{self, Plan},
     compare::{self, Request},
+    phases,
     syscalls::{Counts, OPERATIONS},
     work::Work,
 };
@@ -14,7 +16,9 @@ use std::{
 
 const USAGE: &str = "\
 usage: bench compare RUNTIME... [--work run|lifecycle|exec|state|create:N|list:N] [--bundle default|docker|mounts:N]
-                     [--cgroup host|v1|v2] [--rounds 40] [--gap SECONDS] [--no-floor] [--json FILE] [--svg FILE]
+                     [--cgroup host|v1|v2] [--rounds 40] [--gap SECONDS] [--no-floor] [--json FILE]
+       bench phases RUNTIME... [--bundle default|docker] [--cgroup host|v1|v2] [--rounds 40] [--json FILE]
+       bench all RUNTIME... [--rounds 60] [--page docs/performance.md]
        bench syscalls RUNTIME... [--cgroup host|v1|v2]
 RUNTIME is a path or a name on PATH; ratios are of the first one. It wants root and busybox-static.";
 
@@ -24,10 +28,11 @@ struct Flags {
     work: Work,
     kind: Kind,
     view: View,
-    rounds: usize,
+    rounds: Option<usize>,
     gap: f64,
     floor: bool,
     json: Option<PathBuf>,
+    page: PathBuf,
 }
 
 /// Does what the command line says.
@@ -43,6 +48,11 @@ pub(crate) fn main() -> Result<()> {
     }
     match &*verb {
         "compare" => compare(flags),
+        "phases" => phases(&flags),
+        "all" => {
+            let Flags { runtimes, rounds, page, .. } = flags;
+            all::all(&Plan { runtimes, rounds: rounds.unwrap_or(60), page })
+        }
         "syscalls" => system_calls(&flags),
         _ => Err(format!("what is {verb}?\n{USAGE}")),
     }
@@ -54,20 +64,22 @@ fn flags(parser: &mut Parser) -> std::result::Result<Flags, lexopt::Error> {
         work: Work::Run,
         kind: Kind::Default,
         view: View::Host,
-        rounds: 40,
+        rounds: None,
         gap: 0.0,
         floor: true,
         json: None,
+        page: all::page(),
     };
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("work") => flags.work = named(parser, Work::named)?,
             Arg::Long("bundle") => flags.kind = named(parser, Kind::named)?,
             Arg::Long("cgroup") => flags.view = named(parser, View::named)?,
-            Arg::Long("rounds") => flags.rounds = parser.value()?.parse()?,
+            Arg::Long("rounds") => flags.rounds = Some(parser.value()?.parse()?),
             Arg::Long("gap") => flags.gap = parser.value()?.parse()?,
             Arg::Long("no-floor") => flags.floor = false,
             Arg::Long("json") => flags.json = Some(parser.value()?.into()),
+            Arg::Long("page") => flags.page = parser.value()?.into(),
             Arg::Value(name) => flags.runtimes.push(find(Path::new(&name))?),
             other => return Err(other.unexpected()),
         }
@@ -98,11 +110,27 @@ fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> Result<()> {
 fn compare(flags: Flags) -> Result<()> {
     let here = env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
     flags.view.enter()?;
-    let Flags { runtimes, work, kind, view, rounds, gap, floor, json } = flags;
+    let Flags { runtimes, work, kind, view, rounds, gap, floor, json, .. } = flags;
+    let rounds = rounds.unwrap_or(40);
     let done = compare::compare(&Request { runtimes, work, kind, view, rounds, gap, floor })?;
     println!("{}\n\n{}", done.title(), done.table());
     let text = || serde_json::to_string_pretty(&done).unwrap_or_default() + "\n";
     write(json.map(|file| here.join(file)).as_deref(), text)
+}
+
+fn phases(flags: &Flags) -> Result<()> {
+    let here = env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
+    flags.view.enter()?;
+    for runtime in &flags.runtimes {
+        let all = phases::measure(runtime, flags.kind, flags.view, flags.rounds.unwrap_or(40))?;
+        println!("{}", phases::table(&all));
+        for phases in &all {
+            println!("{}: {:.2} times as long as without the trace", phases.runtime, phases.distortion);
+        }
+        let text = || serde_json::to_string_pretty(&all).unwrap_or_default() + "\n";
+        write(flags.json.as_ref().map(|file| here.join(file)).as_deref(), text)?;
+    }
+    Ok(())
 }
 
 fn system_calls(flags: &Flags) -> Result<()> {

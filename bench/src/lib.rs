@@ -1,11 +1,16 @@
 //! What a runtime costs: its time and processor time beside other runtimes' and the bare system calls', and the system calls that
 //! it makes. docs/performance.md tells how to measure and what was measured.
 
+pub mod all;
 pub mod bundle;
 pub mod call;
+pub mod chart;
 pub mod compare;
 pub mod floor;
+pub mod ftrace;
 pub mod host;
+pub mod phases;
+pub mod scale;
 mod sys;
 pub mod syscalls;
 pub mod work;

@@ -331,6 +331,12 @@ fn has_one_thread(pid: i32) -> bool {
     fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() == 1)
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = prctl::set_child_subreaper(false);
+    }
+}
+
 /// Reaps until there is no process `pid`.
 fn gone(pid: i32) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
