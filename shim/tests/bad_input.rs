@@ -316,3 +316,32 @@ fn events_for_people_are_a_table() {
     assert!(lines[1].starts_with("c ") && lines[1].contains("running"), "{said}");
     assert!(lines.iter().any(|line| line.contains(" %")) && !said.contains('\x1b'), "{said}");
 }
+
+/// Runs `script` in a mount namespace of its own, with a tmpfs of 64 KiB on $1; $2 is `corten`.
+fn on_a_small_disk(bundle: &Bundle, script: &str) -> Output {
+    let disk = bundle.file("disk");
+    fs::create_dir(&disk).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=64k tmpfs \"$1\" && head -c 70000 /dev/zero >\"$1/fill\" 2>/dev/null; {script}"
+    );
+    Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", &disk])
+        .arg(env!("CARGO_BIN_EXE_corten"))
+        .arg(bundle.path())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_left_on_it() {
+    let Some(bundle) = Bundle::new("bad-full", false, "true") else { return };
+    let script = "for command in \"spec -b $1\" \"--root $1/root create -b $3 c\" \"--root $3/root run -b $3 --pid-file $1/pid c\"; do \
+                  \"$2\" $command && exit 9; done; ls -A \"$1\" \"$1/root\" \"$3/root\"; \"$2\" --root \"$1/root\" list -q";
+    let output = on_a_small_disk(&bundle, script);
+    let (said, left) = (text(&output.stderr), text(&output.stdout));
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("No space left on device").count(), 3, "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+    let names = left.lines().filter(|line| !line.is_empty() && !line.ends_with(':'));
+    assert_eq!(names.collect::<Vec<_>>(), ["fill", "root"], "{left}");
+}

@@ -186,6 +186,27 @@ fn an_exec_has_its_own_terminal_status_user_and_environment() {
 }
 
 #[test]
+fn the_last_variable_of_a_name_counts() {
+    let Some(bundle) = Bundle::new("twice", false, "env; sleep 100") else { return };
+    bundle.edit(|spec| {
+        spec["process"]["env"] = ["PATH=/nowhere", "A=1", "HOME=", "A=2", "PATH=/bin"].as_slice().into();
+    });
+    bundle.start("c1");
+    let with = |variables: &[&str], command: &[&str]| {
+        let given: Vec<_> = variables.iter().flat_map(|variable| ["--env", variable]).collect();
+        bundle.ok(&[&["exec"], &given[..], &["c1"], command].concat())
+    };
+    let said = with(&["A=3", "B=1", "A=4"], &["env"]);
+    let mut lines: Vec<_> = said.lines().filter(|line| !line.starts_with("HOME=/")).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["A=4", "B=1", "PATH=/bin"], "{said}");
+    assert!(said.contains("HOME=/"), "an empty HOME is none: {said}");
+    // The program is looked for where the flag says.
+    let output = bundle.corten(&["exec", "--env", "PATH=/nowhere", "c1", "env"]);
+    assert_eq!(output.status.code(), Some(255), "{}", text(&output.stderr));
+}
+
+#[test]
 fn an_exec_does_not_wait_for_what_it_left_behind() {
     let Some(bundle) = Bundle::new("behind", false, "sleep 100") else { return };
     bundle.start("c1");

@@ -6,6 +6,7 @@ use corten_init::{
     wire::{Text, Texts},
 };
 use oci_spec::runtime::Process;
+use std::collections::BTreeSet;
 
 /// Where execvp(3) looks if the environment does not say.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -23,18 +24,14 @@ impl<'a> Target<'a> {
     /// `extra` are variables that the runtime sets.
     pub(crate) fn of(process: &'a Process, extra: &'a [String]) -> Self {
         let arguments = process.args().as_deref().unwrap_or_default();
-        let environment = process.env().as_deref().unwrap_or_default();
-        let named = |variable: &'a str| variable.split_once('=').map_or(variable, |(name, _)| name);
-        // One of a name would do, but some programs take the first and some the last.
-        let configured =
-            environment.iter().filter(|variable| !extra.iter().any(|other| named(other) == named(variable)));
+        let environment = environment(process, extra);
         let name = arguments.first().map_or("", String::as_str);
         let path = environment.iter().find_map(|variable| variable.strip_prefix("PATH="));
         Self {
             name,
             candidates: candidates(name, path.unwrap_or(DEFAULT_PATH)),
             arguments: arguments.iter().map(String::as_bytes).collect(),
-            environment: configured.chain(extra).map(String::as_bytes).collect(),
+            environment: environment.into_iter().map(str::as_bytes).collect(),
         }
     }
 
@@ -55,6 +52,17 @@ impl<'a> Target<'a> {
         };
         program.step(Place::Property("process.args"), &step);
     }
+}
+
+/// The variables of a process and those that the runtime adds, each name once: some programs would take the first of a
+/// name and some the last. The last counts, as for the peers, and an empty HOME counts as none, as for runc.
+pub(super) fn environment<'a>(process: &'a Process, extra: &'a [String]) -> Vec<&'a str> {
+    let mut names = BTreeSet::new();
+    let all = process.env().iter().flatten().chain(extra).map(String::as_str).rev();
+    let mut kept: Vec<_> =
+        all.filter(|variable| names.insert(variable.split('=').next()) && *variable != "HOME=").collect();
+    kept.reverse();
+    kept
 }
 
 fn candidates(name: &str, path: &str) -> Vec<Vec<u8>> {
@@ -82,6 +90,19 @@ pub(crate) fn plan_directory(process: &Process, program: &mut Program, again: bo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_name_the_last_variable_counts() {
+        let mut process = Process::default();
+        let variables =
+            |list: &[&str]| list.iter().map(|variable| (*variable).to_owned()).collect::<Vec<_>>();
+        process
+            .set_env(Some(variables(&["A=1", "PATH=/a", "HOME=/h", "A=2", "B", "PATH=/b", "HOME=", "N=1"])));
+        let extra = variables(&["N=2"]);
+        assert_eq!(environment(&process, &extra), ["A=2", "B", "PATH=/b", "N=2"]);
+        process.set_args(Some(variables(&["x"])));
+        assert_eq!(Target::of(&process, &extra).candidates[0], b"/b/x");
+    }
 
     #[test]
     fn a_path_is_its_only_candidate_and_a_name_is_searched() {

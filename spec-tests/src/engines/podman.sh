@@ -1,7 +1,12 @@
 #lib
+# Podman 5 has lost the network's plugins of before, which Debian 12 has.
+case $(command podman --version) in
+*" "[1-4].*) export BACKEND=cni ;;
+*) export BACKEND=netavark ;;
+esac
 podman() {
     command podman --root "$BASE/store" --runroot "$BASE/run" --tmpdir "$BASE/tmp" --storage-driver overlay --cgroup-manager cgroupfs \
-        --events-backend file --network-config-dir "$BASE/net" --network-backend cni --runtime "$RUNTIME" "$@"
+        --events-backend file --network-config-dir "$BASE/net" --network-backend "$BACKEND" --runtime "$RUNTIME" "$@"
 }
 export -f podman
 # Podman raises limits, which not every machine lets it.

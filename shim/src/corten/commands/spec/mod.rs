@@ -6,7 +6,7 @@ use nix::{
     unistd::{getegid, geteuid},
 };
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{ErrorKind, Write},
 };
 
@@ -19,7 +19,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.flags.path("bundle").unwrap_or_default().join("config.json");
     let text = text(args.flags.is_on("rootless"), is_cgroup_v2());
     let file = OpenOptions::new().write(true).create_new(true).open(&path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = file.and_then(|mut file| {
+        // What is cut short by a full disk would be in the way of the next try.
+        file.write_all(text.as_bytes()).inspect_err(|_| drop(fs::remove_file(&path)))
+    });
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             Failure::usage(format!("File {} exists. Remove it first", path.display()))
