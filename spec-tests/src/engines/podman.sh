@@ -4,6 +4,8 @@ case $(command podman --version) in
 *" "[1-4].*) export BACKEND=cni ;;
 *) export BACKEND=netavark ;;
 esac
+# Podman 5 warns of v1 in the midst of a container's words.
+export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 podman() {
     command podman --root "$BASE/store" --runroot "$BASE/run" --tmpdir "$BASE/tmp" --storage-driver overlay --cgroup-manager cgroupfs \
         --events-backend file --network-config-dir "$BASE/net" --network-backend "$BACKEND" --runtime "$RUNTIME" "$@"
@@ -189,13 +191,13 @@ podman rm "$NAME" >/dev/null
 #case build
 mkdir ctx
 printf 'FROM localhost/box\nWORKDIR /work\nCOPY Dockerfile .\nRUN echo made > made && test -f Dockerfile\nRUN ["/bin/touch", "/exec-form"]\nCMD cat made\n' >ctx/Dockerfile
-podman build --network none --ulimit nofile=512:1024 --isolation oci -q -t "$NAME-built" ctx >out 2>&1 || { cat out >&2; false; }
+podman build --network none --ulimit nofile=512:1024 --ulimit nproc=99:99 --isolation oci -q -t "$NAME-built" ctx >out 2>&1 || { cat out >&2; false; }
 eq "$(box --rm "$NAME-built")" made
 
 #case buildah-run
 command -v buildah >/dev/null || skip 'no buildah'
 b() { buildah --root "$BASE/store" --runroot "$BASE/run" --storage-driver overlay "$@"; }
-c=$(b from --pull-never --ulimit nofile=512:1024 localhost/box)
+c=$(b from --pull-never --ulimit nofile=512:1024 --ulimit nproc=99:99 localhost/box)
 eq "$(b run --isolation oci --runtime "$RUNTIME" --network none "$c" -- echo hello)" hello
 gives 4 b run --isolation oci --runtime "$RUNTIME" --network none "$c" -- sh -c 'exit 4'
 eq "$(pty buildah --root "$BASE/store" --runroot "$BASE/run" --storage-driver overlay run -t --isolation oci --runtime "$RUNTIME" --network none "$c" -- tty)" /dev/pts/0
@@ -206,7 +208,7 @@ command -v buildah >/dev/null || skip 'no buildah'
 mkdir ctx
 printf 'FROM localhost/box\nRUN echo made > /made\nUSER 1\nRUN id -u > /tmp/who\n' >ctx/Dockerfile
 buildah --root "$BASE/store" --runroot "$BASE/run" --storage-driver overlay bud --isolation oci --runtime "$RUNTIME" --network none \
-    --ulimit nofile=512:1024 -q -t "$NAME-bud" ctx >out 2>&1 || { cat out >&2; false; }
+    --ulimit nofile=512:1024 --ulimit nproc=99:99 -q -t "$NAME-bud" ctx >out 2>&1 || { cat out >&2; false; }
 eq "$(box --rm "$NAME-bud" cat /made /tmp/who | xargs)" 'made 1'
 
 #case parallel
@@ -341,7 +343,7 @@ podman rm "$NAME" >/dev/null
 #case buildah-run-options
 command -v buildah >/dev/null || skip 'no buildah'
 b() { buildah --root "$BASE/store" --runroot "$BASE/run" --storage-driver overlay "$@"; }
-c=$(b from --pull-never --ulimit nofile=512:1024 localhost/box)
+c=$(b from --pull-never --ulimit nofile=512:1024 --ulimit nproc=99:99 localhost/box)
 r() { b run --isolation oci --runtime "$RUNTIME" --network none "$@"; }
 echo data >file
 eq "$(r --user 1:1 --workingdir /tmp --env A=1 "$c" -- sh -c 'id -u; pwd; echo $A' | xargs)" '1 /tmp 1'
