@@ -4,6 +4,7 @@ use super::{COMMANDS, Command, Flag, SIGNALS, Value, Word, flags::GLOBAL, shown,
 use std::fmt::Write;
 
 const HEAD: &str = r#"# Completion of corten(8) for bash, made from its own table of commands.
+# shellcheck shell=bash disable=SC2046 # ids have neither spaces nor patterns
 
 _corten_ids() {
     local root=() i
@@ -26,7 +27,7 @@ _corten() {
             [ "${COMP_WORDS[i]}" = = ] || skip=''
             continue
         fi
-        case ${COMP_WORDS[i]} in
+        case $command:${COMP_WORDS[i]} in
 "#;
 
 /// The script.
@@ -36,17 +37,17 @@ pub(super) fn script() -> String {
     let mut valued: Vec<String> = all().filter(|flag| flag.value.is_some()).flat_map(spellings).collect();
     valued.sort();
     valued.dedup();
-    // `-f` has a value in some commands only.
-    let switches: Vec<String> = all().filter(|flag| flag.value.is_none()).flat_map(spellings).collect();
-    let always: Vec<_> = valued.iter().filter(|name| !switches.contains(name)).cloned().collect();
-    let _ = writeln!(text, "            {}) skip=1 ;;", always.join(" | "));
-    for command in COMMANDS {
-        let own = command.flags.iter().filter(|flag| flag.value.is_some()).flat_map(spellings);
-        for name in own.filter(|name| switches.contains(name)) {
-            let _ = writeln!(text, "            {name}) [ \"$command\" = {} ] && skip=1 ;;", command.name);
-        }
-    }
-    text.push_str("            -* | =) ;;\n            *) if [ -z \"$command\" ]; then command=${COMP_WORDS[i]}; else word=$((word + 1)); fi ;;\n        esac\n    done\n");
+    // `-f` and `--rootless` have a value in some places only.
+    let bare = |command: &'static Command| {
+        let own = command.flags.iter().filter(|flag| flag.value.is_none()).flat_map(spellings);
+        own.map(|name| (command.name, name))
+    };
+    let bare = COMMANDS.iter().flat_map(bare).filter(|(_, name)| valued.contains(name));
+    let bare: Vec<_> = bare.map(|(command, name)| format!("{command}:{name}")).collect();
+    let valued: Vec<_> = valued.iter().map(|name| format!("*:{name}")).collect();
+    let _ =
+        writeln!(text, "            {}) ;;\n            {}) skip=1 ;;", bare.join(" | "), valued.join(" | "));
+    text.push_str("            *:-* | *:=) ;;\n            *) if [ -z \"$command\" ]; then command=${COMP_WORDS[i]}; else word=$((word + 1)); fi ;;\n        esac\n    done\n");
     text.push_str("    case $command$prev in\n");
     for flag in GLOBAL.iter().filter(|flag| flag.value.is_some()) {
         let names: Vec<_> = spellings(flag).map(|name| format!("*{name}")).collect();
