@@ -80,23 +80,7 @@ impl Dir {
 
     /// The content of `file`; the bare answer.
     pub(super) fn get(&self, file: &str) -> Result<String, Errno> {
-        let fd = openat(&self.fd, file, flags(OFlag::O_RDONLY), Mode::empty())?;
-        let mut content = Vec::new();
-        let mut part = [0; 4096];
-        loop {
-            match read(&fd, &mut part) {
-                Ok(0) => return Ok(String::from_utf8_lossy(&content).into_owned()),
-                Ok(count) => {
-                    content.extend_from_slice(&part[..count]);
-                    // The kernel gives whole lines as long as they fit, so that less than half is all there is.
-                    if count < part.len() / 2 {
-                        return Ok(String::from_utf8_lossy(&content).into_owned());
-                    }
-                }
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
+        content_of(&openat(&self.fd, file, flags(OFlag::O_RDONLY), Mode::empty())?)
     }
 
     /// The content of `file`.
@@ -293,6 +277,30 @@ pub(super) fn remove_parents(path: &Path, count: usize) -> Result<()> {
 /// unlinkat(2) of a directory.
 pub(super) fn rmdir(path: &Path) -> Result<(), Errno> {
     unlinkat(nix::fcntl::AT_FDCWD, path, UnlinkatFlags::RemoveDir)
+}
+
+/// The content of the file `path`; the bare answer.
+pub(super) fn get_at(path: &Path) -> Result<String, Errno> {
+    content_of(&nix::fcntl::open(path, flags(OFlag::O_RDONLY), Mode::empty())?)
+}
+
+fn content_of(fd: &OwnedFd) -> Result<String, Errno> {
+    let mut content = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        match read(fd, &mut part) {
+            Ok(0) => return Ok(String::from_utf8_lossy(&content).into_owned()),
+            Ok(count) => {
+                content.extend_from_slice(&part[..count]);
+                // The kernel gives whole lines as long as they fit, so that less than half is all there is.
+                if count < part.len() / 2 {
+                    return Ok(String::from_utf8_lossy(&content).into_owned());
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// Removes the cgroup `path` if there are neither processes nor sub-cgroups in it, or, where one is to `wait`, there soon are

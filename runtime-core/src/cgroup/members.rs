@@ -1,7 +1,7 @@
 //! The processes of a cgroup: moved in, frozen, killed.
 
 use super::{
-    dir::Dir,
+    dir::{self, Dir},
     error::{Error, Result},
     tree::Tree,
 };
@@ -96,15 +96,12 @@ fn set_frozen_v2(dir: &Dir, frozen: bool) -> Result<bool> {
 /// Whether it is frozen, by itself or by one above it. One that is gone, or is just being removed, is not.
 pub(super) fn is_frozen(tree: &Tree) -> Result<bool> {
     let file = if tree.unified { "cgroup.events" } else { "freezer.state" };
-    let dir = match tree.open() {
-        Err(Error::NotFound { .. }) => return Ok(false),
-        other => other?,
-    };
-    match dir.get(file) {
+    let path = tree.dir().join(file);
+    match dir::get_at(&path) {
         Ok(text) if tree.unified => Ok(text.lines().any(|event| event == "frozen 1")),
         Ok(text) => Ok(text.trim() != "THAWED"),
         Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
-        Err(errno) => Err(Error::io(format!("read {}", dir.path().join(file).display()), errno)),
+        Err(errno) => Err(Error::io(format!("read {}", path.display()), errno)),
     }
 }
 

@@ -186,6 +186,7 @@ pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
         rootfs: checked.rootfs.clone(),
         created: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         owner: getuid().as_raw(),
+        owner_name: None,
         annotations: checked.spec.annotations().clone().unwrap_or_default(),
         process: None,
         namespaces: checked.namespaces.own(),

@@ -44,7 +44,7 @@ use crate::{
 };
 use oci_spec::runtime::{LinuxResources, Mount, Spec};
 use record::Record;
-use std::{os::fd::OwnedFd, path::Path};
+use std::{collections::HashMap, os::fd::OwnedFd, path::Path};
 use store::Store;
 
 /// A container that exists, whoever made it: found by its id, or part of a [`Created`] or a [`Running`] one.
@@ -73,7 +73,10 @@ impl Container {
     /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::InvalidArgument`] for what cannot be an id;
     /// [`ErrorKind::Io`] if its state cannot be read.
     pub fn load(root: &Path, id: &str) -> Result<Self> {
-        let store = Store::open(root, id)?;
+        Self::read(Store::open(root, id)?)
+    }
+
+    fn read(store: Store) -> Result<Self> {
         let mut record = store.read()?;
         if record.process.is_none() && !store.is_locked()? {
             // It was finished since.
@@ -88,7 +91,7 @@ impl Container {
     /// # Errors
     /// The root cannot be read.
     pub fn list(root: &Path) -> Result<Vec<Self>> {
-        let load = |id: String| match Self::load(root, &id) {
+        let load = |id: String| match Store::name(root, &id).and_then(Self::read) {
             Ok(container) => Some(container),
             Err(error) => {
                 if error.kind() != ErrorKind::NotFound {
@@ -97,7 +100,14 @@ impl Container {
                 None
             }
         };
-        Ok(Store::ids(root)?.into_iter().filter_map(load).collect())
+        let mut list: Vec<_> = Store::ids(root)?.into_iter().filter_map(load).collect();
+        let mut names = HashMap::new();
+        for container in &mut list {
+            let owner = container.record.owner;
+            let name = names.entry(owner).or_insert_with(|| container.record.owner_name());
+            container.record.owner_name = Some(name.clone());
+        }
+        Ok(list)
     }
 
     /// Its id, unique in its state directory.

@@ -51,6 +51,9 @@ pub(super) struct Record {
     pub(super) created: String,
     /// The user who made it.
     pub(super) owner: u32,
+    /// That user's name, if it has been looked up for many at once.
+    #[serde(skip)]
+    pub(super) owner_name: Option<String>,
     #[serde(default, skip_serializing_if = "HashMap::is_empty")]
     pub(super) annotations: HashMap<String, String>,
     /// The first process; none until it is ready.
@@ -95,6 +98,9 @@ impl Record {
 
     /// The name of the owner, or the number.
     pub(super) fn owner_name(&self) -> String {
+        if let Some(name) = &self.owner_name {
+            return name.clone();
+        }
         let name = File::open("/etc/passwd").ok().and_then(|file| passwd::name_of(file, self.owner));
         name.unwrap_or_else(|| self.owner.to_string())
     }

@@ -72,15 +72,15 @@ pub(super) fn of(store: &Store, record: &Record) -> Result<(Status, Option<Proce
             None => return Ok((Status::Stopped, None)),
         },
     };
-    if !process.is_alive()? {
+    // Who holds that lock lives. What holds none runs, or has ended: its cgroup may be gone before that is seen.
+    let waits = store.init_waits()?;
+    let status = match (record.cgroup.is_frozen()?, waits) {
+        (true, _) => Status::Paused,
+        (false, true) => Status::Created,
+        (false, false) => Status::Running,
+    };
+    if !waits && !process.is_alive()? {
         return Ok((Status::Stopped, None));
     }
-    let status = match () {
-        () if record.cgroup.is_frozen()? => Status::Paused,
-        () if store.init_waits()? => Status::Created,
-        // What holds no lock runs, or has ended since: then its cgroup may have been gone, too.
-        () if !process.is_alive()? => return Ok((Status::Stopped, None)),
-        () => Status::Running,
-    };
     Ok((status, Some(process)))
 }

@@ -154,7 +154,13 @@ impl Store {
 
     /// Reads state.json.
     pub(super) fn read(&self) -> Result<Record> {
-        self.parse(&self.read_file(STATE)?)
+        self.read_again(&self.read_file(STATE)?)
+    }
+
+    /// What `bytes` say; what cannot be understood may have been read while it was written.
+    fn read_again(&self, bytes: &[u8]) -> Result<Record> {
+        let first = self.parse(bytes);
+        (0..3).fold(first, |record, _| record.or_else(|_| self.parse(&self.read_file(STATE)?)))
     }
 
     /// The same for a container that is removed whatever there is of it: nothing where state.json is lost or no record. That
@@ -163,7 +169,9 @@ impl Store {
         // None, or no file at all.
         const LOST: [i32; 4] = [libc::ENOENT, libc::ELOOP, libc::EISDIR, libc::ENXIO];
         match self.bytes_of(STATE) {
-            Ok(bytes) => Ok(self.parse(&bytes).inspect_err(|error| log::warn!("{}", error.report())).ok()),
+            Ok(bytes) => {
+                Ok(self.read_again(&bytes).inspect_err(|error| log::warn!("{}", error.report())).ok())
+            }
             Err(error) if error.raw_os_error().is_some_and(|errno| LOST.contains(&errno)) => Ok(None),
             Err(error) => Err(self.failed("read state.json", error)),
         }
@@ -183,9 +191,14 @@ impl Store {
 
     fn bytes_of(&self, name: &str) -> io::Result<Vec<u8>> {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(name))?;
-        let mut bytes = Vec::with_capacity(4096);
-        file.take(MAX_RECORD).read_to_end(&mut bytes)?;
+        let mut file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(name))?;
+        let mut bytes = vec![0; 4096];
+        let length = read_once(&mut file, &mut bytes)?;
+        bytes.truncate(length);
+        // A shorter one has been read to its end.
+        if length == 4096 {
+            file.take(MAX_RECORD).read_to_end(&mut bytes)?;
+        }
         Ok(bytes)
     }
 
@@ -196,7 +209,7 @@ impl Store {
     /// Writes state.json.
     pub(super) fn write(&self, record: &Record) -> Result<()> {
         let bytes = serde_json::to_vec(record).map_err(|error| self.failed("encode", error))?;
-        atomic::write(&self.dir.join(STATE), &bytes, 0o600)
+        atomic::rewrite(&self.dir.join(STATE), &bytes, 0o600)
             .map_err(|error| self.failed("write state.json", error))
     }
 
@@ -262,8 +275,9 @@ impl Store {
     /// Removes the directory; one that is gone is no error.
     pub(super) fn remove(&self) -> Result<()> {
         // What is always there; mostly that is all.
-        for name in [STATE, CONFIG] {
-            let _ = fs::remove_file(self.dir.join(name));
+        let state = self.dir.join(STATE);
+        for path in [atomic::spare(&state), state, self.dir.join(CONFIG)] {
+            let _ = fs::remove_file(path);
         }
         if fs::remove_dir(&self.dir).is_ok() {
             return Ok(());
@@ -271,6 +285,15 @@ impl Store {
         match fs::remove_dir_all(&self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(|error| self.failed("remove", error)),
+        }
+    }
+}
+
+fn read_once(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Writes `content` to a file beside `path` and renames it: who reads `path` sees the old content or the new.
@@ -23,6 +23,26 @@ pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+/// The same for a file that is written again and again by one writer at a time: what it replaces is kept beside it, as
+/// [`spare`] names it, for the next content. ext4 has ever longer searches for a free inode where many were just removed.
+///
+/// Who reads while it is written twice may see nothing or the newest content, and has to read once more.
+pub(crate) fn rewrite(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let spare = spare(path);
+    write_new(&spare, content, mode)?;
+    match renameat2(AT_FDCWD, &spare, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE) {
+        Ok(()) => Ok(()),
+        Err(_) => fs::rename(&spare, path),
+    }
+}
+
+/// Where [`rewrite`] keeps what it replaced.
+pub(crate) fn spare(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
 }
 
 fn replace(temporary: &Path, path: &Path) -> io::Result<()> {

@@ -124,7 +124,8 @@ pub fn receive(socket: i32, bytes: &mut [u8]) -> Res<(usize, Option<Fd>)> {
     };
     loop {
         match call(nr::RECVMSG, [fd_arg(socket), (&raw mut header) as usize, MSG_CMSG_CLOEXEC, 0, 0, 0]) {
-            Err(Fault { errno: errno::EINTR, .. }) => {}
+            // Who has told the parent that all is well must not fail for want of a moment's memory.
+            Err(Fault { errno: errno::EINTR | errno::ENOMEM, .. }) => {}
             Err(fault) => return Err(fault),
             Ok(length) => {
                 let came = header.control_length >= 20 && (rights.level, rights.kind) == (1, 1);
