@@ -534,6 +534,8 @@ steps! {
         /// A connected socket.
         socket: Slot,
     }
+    /// netdevice(7): sets up the loopback device of the network namespace that the process is in.
+    73 LoopbackUp {}
     /// umount2(2) with MNT_DETACH of the mount that is at `target`: the uppermost, if several are.
     72 Unmount {
         /// The root of the tree of the container's files.

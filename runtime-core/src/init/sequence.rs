@@ -113,6 +113,10 @@ pub(crate) fn plan_container(
         plan_relay(&request, &joined, new, program);
     }
     program.step(PROCESS, &Step::NewSession {});
+    if new & flag::NETWORK != 0 {
+        // As all runtimes have it. One that is joined is as whoever made it wants it.
+        program.step(NAMESPACES, &Step::LoopbackUp {});
+    }
     plan_keyring(&request, program);
     let comes = match cgroup_comes_late {
         false => CgroupComes::BeforeMounts,

@@ -100,6 +100,24 @@ pub(super) fn add(suite: &mut Suite) {
         check!(got.contains(&"lo") && !got.contains(&"eth0"), "interfaces: {got:?}");
         Ok(())
     });
+    g.may("network-loopback-is-up", "namespaces: a new network is the runtime's to set up", |t| {
+        let mut b = t.bundle()?;
+        b.without_namespace("network").namespace("network", None);
+        check_eq!(t.report(&b)?["loopback"], true, "whether 127.0.0.1 can be connected to");
+        Ok(())
+    });
+    g.may("network-loopback-is-up-in-a-user-namespace", "namespaces: the same", |t| {
+        let mut b = with_new(t, "user")?;
+        b.without_namespace("network").namespace("network", None);
+        check_eq!(t.report(&b)?["loopback"], true, "whether 127.0.0.1 can be connected to");
+        Ok(())
+    });
+    g.may("network-joined-is-left-as-it-is", "namespaces.path: what is joined is another's", |t| {
+        joined_of_the_host(t, "network", "net", |r| {
+            check_eq!(r["loopback"], false, "whether 127.0.0.1 can be connected to");
+            Ok(())
+        })
+    });
     g.must("cgroup-view", "namespaces: an isolated view of the cgroup hierarchy", |t| {
         let mut b = t.bundle()?;
         b.namespace("cgroup", None);
@@ -141,8 +159,8 @@ fn with_new(t: &Test, kind: &str) -> Verdict<Bundle> {
     Ok(b)
 }
 
-/// A mount namespace in which the bundle can be found, as the runtime needs it.
-fn joined_mount(t: &Test) -> Verdict {
+/// A namespace that no runtime has made. That of mounts is one in which the bundle can be found, as the runtime needs it.
+fn joined_of_the_host(t: &Test, kind: &str, file: &str, look: fn(&Value) -> Verdict) -> Verdict {
     let mut holder = std::process::Command::new(t.host_payload())
         .arg("apart")
         .stdout(std::process::Stdio::piped())
@@ -151,13 +169,15 @@ fn joined_mount(t: &Test) -> Verdict {
     let told = holder.stdout.take().map(|mut out| std::io::Read::read_exact(&mut out, &mut ready));
     let verdict = (|| {
         check!(matches!(told, Some(Ok(()))), "the suite itself: no namespace to join");
-        let path = format!("/proc/{}/ns/mnt", holder.id());
+        let path = format!("/proc/{}/ns/{file}", holder.id());
         let want = fs::read_link(&path)?;
         let mut b = t.bundle()?;
-        b.without_namespace("mount").namespace("mount", Some(&path));
+        b.without_namespace(kind).namespace(kind, Some(&path));
         let c = t.started(&b)?;
         check_eq!(c.wait()?, 0, "exit code");
-        check_eq!(c.report()?.namespace("mnt"), want.to_string_lossy().as_ref(), "the mount namespace");
+        let r = c.report()?;
+        check_eq!(r.namespace(file), want.to_string_lossy().as_ref(), "the {kind} namespace");
+        look(&r)?;
         c.delete().map(drop)
     })();
     holder.kill()?;
@@ -168,7 +188,7 @@ fn joined_mount(t: &Test) -> Verdict {
 fn joined(t: &Test, kind: &str, file: &str) -> Verdict {
     own(file)?;
     if kind == "mount" {
-        return joined_mount(t);
+        return joined_of_the_host(t, kind, file, |_| Ok(()));
     }
     let mut holder = with_new(t, kind)?;
     holder.payload(&["wait"]);

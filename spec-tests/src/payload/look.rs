@@ -12,7 +12,10 @@ use nix::{
     unistd,
 };
 use serde_json::{Map, Value, json};
-use std::{env, fs, io};
+use std::{
+    env, fs, io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+};
 
 /// The capabilities by number, capabilities(7).
 pub(crate) const CAPABILITIES: [&str; 41] = [
@@ -113,8 +116,15 @@ pub(crate) fn report(probes: &[String]) -> Value {
         "boottime": sys::clock(libc::CLOCK_BOOTTIME),
         "processes": processes(),
         "interfaces": names("/sys/class/net").or_else(net_dev),
+        "loopback": loopback(),
         "probes": probe::all(probes),
     })
+}
+
+/// Whether a connection to this process itself is made: it is answered by the kernel.
+fn loopback() -> bool {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    listener.and_then(|listener| TcpStream::connect(listener.local_addr()?)).is_ok()
 }
 
 fn net_dev() -> Option<Vec<String>> {

@@ -134,10 +134,10 @@ fn wait(tell: bool) -> ExitCode {
     }
 }
 
-/// Waits in a mount namespace of its own.
+/// Waits in a mount and a network namespace of its own.
 fn apart() -> ExitCode {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    let done = unshare(CloneFlags::CLONE_NEWNS)
+    let done = unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)
         .and_then(|()| mount(None::<&str>, "/", None::<&str>, private, None::<&str>));
     if done.is_err() { ExitCode::from(71) } else { wait(false) }
 }

@@ -37,6 +37,11 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
             let netlink = sys::netlink()?;
             sys::send(state.fd(socket), b"netlink", Some(netlink.raw()))
         }
+        Step::LoopbackUp {} => {
+            // Without CAP_NET_ADMIN there is nothing to be done, and it was never promised.
+            sys::loopback_up().unwrap_or_else(|fault| channel::warn(state, fault));
+            Ok(())
+        }
         Step::NewSession {} => {
             if !guards::on(Guard::Dumpable) {
                 sys::set_dumpable(true)?; // the kernel has taken it back when the user namespace was entered

@@ -74,7 +74,6 @@ struct Rights {
     padding: i32,
 }
 
-/// sendmsg(2) of one packet, with a descriptor if there is one.
 /// socket(2) for rtnetlink(7).
 pub fn netlink() -> Res<Fd> {
     const AF_NETLINK: usize = 16;
@@ -83,6 +82,29 @@ pub fn netlink() -> Res<Fd> {
     call(nr::SOCKET, [AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0, 0, 0, 0]).map(new_fd)
 }
 
+/// The start of struct ifreq and its flags, as SIOCSIFFLAGS reads them.
+#[repr(C)]
+struct InterfaceFlags {
+    name: [u8; 16],
+    flags: i16,
+    rest: [u8; 22],
+}
+
+/// SIOCSIFFLAGS of `lo` with IFF_UP, netdevice(7). The socket tells the kernel the namespace, and nothing else: there is one of its
+/// family in every kernel.
+pub fn loopback_up() -> Res<()> {
+    const AF_UNIX: usize = 1;
+    const SOCK_DGRAM: usize = 2;
+    const SIOCSIFFLAGS: usize = 0x8914;
+    #[allow(clippy::cast_possible_truncation)]
+    let kind = SOCK_DGRAM | O_CLOEXEC as usize;
+    let socket = call(nr::SOCKET, [AF_UNIX, kind, 0, 0, 0, 0]).map(new_fd)?;
+    let mut device = InterfaceFlags { name: [0; 16], flags: 1, rest: [0; 22] };
+    device.name[..2].copy_from_slice(b"lo");
+    ioctl(socket.raw(), SIOCSIFFLAGS, (&raw const device) as usize).map(drop)
+}
+
+/// sendmsg(2) of one packet, with a descriptor if there is one.
 pub fn send(socket: i32, bytes: &[u8], fd: Option<i32>) -> Res<()> {
     const MSG_NOSIGNAL: usize = 0x4000;
     let vector = IoVec { base: bytes.as_ptr() as usize, length: bytes.len() };
