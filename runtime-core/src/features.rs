@@ -13,6 +13,7 @@ use oci_spec::runtime::{
     Apparmor, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, MemoryPolicy, MountExtensions, NetDevices,
     Seccomp, Selinux,
 };
+use std::collections::HashMap;
 
 /// The oldest and the newest version of the OCI Runtime Specification that configurations may be written for.
 pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
@@ -36,11 +37,19 @@ pub fn features() -> Features {
         .set_hooks(Some(Kind::ALL.map(|kind| kind.name().to_owned()).into()))
         .set_mount_options(Some(mount_options()))
         .set_linux(Some(linux()))
-        .set_annotations(Some(
-            [("run.corten.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())].into(),
-        ))
+        .set_annotations(Some(known_annotations()))
         .set_potentially_unsafe_config_annotations(Some(texts(&annotations::UNSAFE)));
     features
+}
+
+/// Under runc's name engines look for whether checkpoints can be made. CRIU is a program of its own, which may come and go: here
+/// it is said what Corten does, and `corten check` tells of CRIU.
+fn known_annotations() -> HashMap<String, String> {
+    let known = [
+        ("run.corten.version", env!("CARGO_PKG_VERSION")),
+        ("org.opencontainers.runc.checkpoint.enabled", "true"),
+    ];
+    known.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 fn mount_options() -> Vec<String> {

@@ -14,6 +14,11 @@ pub(super) fn add(suite: &mut Suite) {
         }
         Ok(())
     });
+    g.cli("checkpoint", "features: whether there are checkpoints", |t| {
+        let told = &features(t)?["annotations"]["org.opencontainers.runc.checkpoint.enabled"];
+        check!(told == "true" || told == "false", "annotations: {told}");
+        Ok(())
+    });
     g.must("hooks", "hooks: the kinds that are known", |t| {
         let f = features(t)?;
         for kind in
