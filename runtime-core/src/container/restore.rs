@@ -20,10 +20,11 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    criu::{self, Kind, Options, Response, Session, Setup, since},
+    criu::{self, Kind, ManageCgroups, Options, Response, Session, Setup, since},
     fs::socket,
     hooks::Output,
     namespace::{self, flag},
+    process::labels,
     resctrl::Group,
     rootfs,
     sys::{self, command::PrivateMounts, pidfd},
@@ -78,8 +79,14 @@ pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) ->
     let notify = contents.mounts.iter().any(|external| external.what == What::Notify);
     builder.notify = false;
     let checked = create::check(&mut builder)?;
+    check_label(wanted, &checked)?;
     let ends = Ends::open(&builder.console, checked.process.terminal() == Some(true))?;
     let record = create::record(&builder, &checked);
+    if wanted.criu.manage_cgroups == ManageCgroups::Strict && record.cgroup.exists() {
+        let message =
+            "linux.cgroupsPath: the cgroup is there already, and cgroups are to be managed strictly";
+        return Err(Error::new(ErrorKind::AlreadyExists, message));
+    }
     let (store, lock) = Store::create(&builder.root, &builder.id)?;
     let mut making = Making { store: Some(store), record, lock: Some(lock) };
     let mut restore = Restore {
@@ -103,6 +110,22 @@ pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) ->
     made.pipes = pipes.unwrap_or_default();
     made.delete_on_drop = builder.delete_on_drop;
     Ok(made)
+}
+
+/// The label that the processes will have. CRIU hangs over a profile that is missing.
+fn check_label(wanted: &RestoreOptions, checked: &Checked) -> Result<()> {
+    let Some(label) = wanted.lsm_profile.as_deref() else {
+        let profile = labels::profile(&checked.process);
+        return profile.map_or(Ok(()), |profile| labels::check_loaded("process.apparmorProfile", profile));
+    };
+    match label.split_once(':') {
+        Some(("apparmor", "unconfined") | ("selinux", _)) => Ok(()),
+        Some(("apparmor", profile)) => labels::check_loaded("LSM profile", profile),
+        _ => {
+            let message = format!("LSM profile {label}: apparmor:NAME or selinux:LABEL is wanted");
+            Err(Error::new(ErrorKind::InvalidArgument, message))
+        }
+    }
 }
 
 /// A restore under way.
@@ -145,6 +168,10 @@ impl Restore<'_> {
         let options = &mut prepared.options;
         options.root = root.clone().into_os_string().into_vec();
         options.rst_sibling = true;
+        if options.manage_cgroups == ManageCgroups::Strict {
+            // criu would not forgive the container's own; of those below none is there.
+            options.manage_cgroups = ManageCgroups::Soft;
+        }
         options.evasive_devices = true;
         options.lsm_profile = self.wanted.lsm_profile.clone();
         options.lsm_mount_context = self.wanted.lsm_mount_context.clone();

@@ -20,11 +20,11 @@ pub(super) fn reason(path: &Path) -> Option<String> {
 }
 
 /// The first error is the cause, those that follow are told by the callers. Before them come errors of what criu only tries
-/// to find out, as whether there are tun devices.
+/// to find out, as whether there are tun devices. That there is no page server is told as no error.
 fn find(log: &str) -> Option<&str> {
     let errors = || {
         log.lines().filter_map(|line| {
-            let at = line.find("Error (")?;
+            let at = line.find("Error (").or_else(|| line.find("Can't connect to server"))?;
             Some(line[at..].trim_end()).filter(|error| !error.contains("criu/tun.c:"))
         })
     };
@@ -48,5 +48,8 @@ mod tests {
         assert_eq!(find(log), Some(cause));
         assert_eq!(find("(1) Error (a.c:1): Dumping FAILED."), Some("Error (a.c:1): Dumping FAILED."));
         assert_eq!(find("nothing"), None);
+        let log = "(00.01) Can't connect to server 127.0.0.1:9\n\
+            (00.02) Error (compel/src/lib/infect.c:356): Unable to detach from 261: No such process\n";
+        assert_eq!(find(log), Some("Can't connect to server 127.0.0.1:9"));
     }
 }

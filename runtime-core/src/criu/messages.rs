@@ -67,8 +67,6 @@ pub(crate) struct Options {
     pub(crate) external: Vec<Vec<u8>>,
     /// Key and descriptor.
     pub(crate) inherit_fd: Vec<(String, i32)>,
-    /// A descriptor of ours that criu opens anew.
-    pub(crate) status_fd: Option<i32>,
     pub(crate) lsm_profile: Option<String>,
     pub(crate) lsm_mount_context: Option<String>,
 }
@@ -80,7 +78,7 @@ impl Options {
     fn encode(&self) -> Writer {
         let mut message = Writer::default();
         message.signed(1, self.images_dir_fd);
-        for (field, value) in [(2, self.pid), (17, self.work_dir_fd), (49, self.status_fd)] {
+        for (field, value) in [(2, self.pid), (17, self.work_dir_fd)] {
             value.into_iter().for_each(|value| message.signed(field, value));
         }
         for (field, on) in [

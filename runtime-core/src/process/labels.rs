@@ -36,6 +36,21 @@ pub(crate) fn plan(process: &Process, program: &mut Program) -> Result<()> {
     Ok(())
 }
 
+/// Whether the kernel has this AppArmor profile, as far as it tells: CRIU 3.17 hangs over one that is missing.
+pub(crate) fn check_loaded(place: &str, profile: &str) -> Result<()> {
+    let Ok(loaded) = fs::read_to_string("/sys/kernel/security/apparmor/profiles") else { return Ok(()) };
+    let is_it = |line: &str| line.rsplit_once(" (").is_some_and(|(name, _)| name == profile);
+    if loaded.lines().any(is_it) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::NotFound, format!("{place}: AppArmor has no profile {profile}")))
+}
+
+/// The AppArmor profile that a process asks for.
+pub(crate) fn profile(process: &Process) -> Option<&str> {
+    asked(process.apparmor_profile())
+}
+
 /// Whether a process asks for a label.
 pub(crate) fn any(process: &Process) -> bool {
     asked(process.apparmor_profile()).or(asked(process.selinux_label())).is_some()

@@ -302,7 +302,7 @@ fn check_without_namespace(spec: &Spec) -> Result<()> {
 pub(crate) struct Bind {
     /// Where it is mounted, absolute.
     pub(crate) destination: PathBuf,
-    /// What is bound, on the host.
+    /// What is bound, on the host: without symlinks in it, unless that is what is to be bound.
     pub(crate) source: PathBuf,
 }
 
@@ -310,7 +310,12 @@ pub(crate) struct Bind {
 pub(crate) fn binds(spec: &Spec, bundle: &Path) -> Result<Vec<Bind>> {
     let entries = entry::all(spec)?.into_iter();
     let binds = entries.filter(|entry| entry.options.bind.is_some() && !entry.options.remount);
-    binds.map(|entry| Ok(Bind { source: entry.source(bundle)?, destination: entry.target })).collect()
+    let bind = |entry: entry::Entry<'_>| {
+        let named = entry.source(bundle)?;
+        let real = if entry.options.src_nofollow { None } else { named.canonicalize().ok() };
+        Ok(Bind { source: real.unwrap_or(named), destination: entry.target })
+    };
+    binds.map(bind).collect()
 }
 
 /// The paths of all devices of `spec`, the default ones included.
