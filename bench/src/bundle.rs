@@ -128,6 +128,12 @@ fn docker() -> Result<Value> {
     Ok(config)
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
 /// A bundle on disk, and a directory for the runtime's state; removed when it is dropped.
 #[derive(Debug)]
 pub struct Bundle {
