@@ -57,7 +57,7 @@ pub fn all(plan: &Plan) -> Result<()> {
     for view in VIEWS {
         let part = std::thread::scope(|scope| {
             scope
-                .spawn(|| view.enter().and_then(|()| measure(plan, view)))
+                .spawn(|| view.enter_for_all().and_then(|()| measure(plan, view)))
                 .join()
                 .unwrap_or_else(|_| Err("a thread broke down".to_owned()))
         });

@@ -1,6 +1,7 @@
 //! Bundles: an image that holds busybox alone, and a config.json of one of a few kinds.
 
 use crate::Result;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::{Value, json};
 use std::{
     fs, io,
@@ -189,6 +190,16 @@ impl Bundle {
         fs::write(&file, config.to_string()).map_err(|error| format!("write {}: {error}", file.display()))
     }
 
+    /// Puts the state into memory, as /run is on hosts. The calling thread is in a mount namespace of its own.
+    ///
+    /// # Errors
+    /// If it cannot be mounted.
+    pub fn state_in_memory(&self) -> Result<()> {
+        let options = Some("mode=700");
+        mount(Some("none"), &self.state(), Some("tmpfs"), MsFlags::empty(), options)
+            .map_err(|errno| format!("mount a tmpfs at {}: {}", self.state().display(), errno.desc()))
+    }
+
     /// Its directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
@@ -216,6 +227,7 @@ impl Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
+        let _ = umount2(&self.state(), MntFlags::MNT_DETACH);
         let _ = fs::remove_dir_all(&self.dir);
     }
 }

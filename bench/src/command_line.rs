@@ -109,7 +109,7 @@ fn write(file: Option<&Path>, text: impl FnOnce() -> String) -> Result<()> {
 
 fn compare(flags: Flags) -> Result<()> {
     let here = env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
-    flags.view.enter()?;
+    flags.view.enter_for_all()?;
     let Flags { runtimes, work, kind, view, rounds, gap, floor, json, .. } = flags;
     let rounds = rounds.unwrap_or(40);
     let done = compare::compare(&Request { runtimes, work, kind, view, rounds, gap, floor })?;
@@ -120,7 +120,7 @@ fn compare(flags: Flags) -> Result<()> {
 
 fn phases(flags: &Flags) -> Result<()> {
     let here = env::current_dir().map_err(|error| format!("the working directory: {error}"))?;
-    flags.view.enter()?;
+    flags.view.enter_for_all()?;
     for runtime in &flags.runtimes {
         let all = phases::measure(runtime, flags.kind, flags.view, flags.rounds.unwrap_or(40))?;
         println!("{}", phases::table(&all));
@@ -134,7 +134,7 @@ fn phases(flags: &Flags) -> Result<()> {
 }
 
 fn system_calls(flags: &Flags) -> Result<()> {
-    flags.view.enter()?;
+    flags.view.enter_for_all()?;
     for runtime in &flags.runtimes {
         let counts = Counts::measure(runtime, 3, 0)?;
         println!("{}\n\n| operation | runtime | init |\n|---|--:|--:|", runtime.display());

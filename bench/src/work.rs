@@ -197,6 +197,8 @@ impl Drop for Job {
         let all = self.others.iter().chain(Some(&self.id)).filter(|_| !self.bare);
         for id in all {
             let _ = self.caller.call(&["delete", "--force", id]);
+            // What a runtime that failed has left.
+            host::remove_cgroup(id);
         }
     }
 }
@@ -207,12 +209,13 @@ fn pidfd(pid: &str) -> Result<OwnedFd> {
     crate::sys::pidfd(id).map_err(|error| format!("pidfd_open({id}): {error}"))
 }
 
-/// Makes a bundle of `kind` and goes to its directory.
+/// Makes a bundle of `kind` and goes to its directory. The calling thread is in a mount namespace of its own.
 ///
 /// # Errors
 /// If it cannot be made.
 pub fn prepare(name: &str, kind: Kind) -> Result<Bundle> {
     let bundle = Bundle::new(name, kind)?;
+    bundle.state_in_memory()?;
     env::set_current_dir(bundle.dir()).map_err(|error| format!("{}: {error}", bundle.dir().display()))?;
     Ok(bundle)
 }
