@@ -113,7 +113,7 @@ pub(crate) fn plan_container(
         plan_relay(&request, &joined, new, program);
     }
     program.step(PROCESS, &Step::NewSession {});
-    if new & flag::NETWORK != 0 {
+    if new & flag::NETWORK != 0 && !network_comes {
         // As all runtimes have it. One that is joined is as whoever made it wants it.
         program.step(NAMESPACES, &Step::LoopbackUp {});
     }
