@@ -19,6 +19,7 @@ pub(crate) const SECCOMP_FAIL_UNKNOWN: &str = "run.oci.seccomp_fail_unknown_sysc
 pub(crate) const CRIU_CONFIG: &str = "org.criu.config";
 
 /// A sub-cgroup of the systemd unit that the container is put into.
+#[cfg(feature = "systemd")]
 pub(crate) const SYSTEMD_SUBGROUP: &str = "run.oci.systemd.subgroup";
 /// A sub-cgroup of the container's cgroup that its process is put into and given.
 pub(crate) const DELEGATE_CGROUP: &str = "run.oci.delegate-cgroup";

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
 
 /// The systemd cgroup manager.
-const SYSTEMD: bool = true;
+const SYSTEMD: bool = cfg!(feature = "systemd");
 
 /// The document of features.md, as `corten features` prints it. It touches nothing of the host but for one question:
 /// which seccomp flags the kernel takes.

@@ -16,10 +16,13 @@
 //! directory, umask, signal handlers, environment or descriptors. A container's first process shares nothing with it: it
 //! is cloned without a copy of the program's memory and at once executes an init program of its own (`corten_init`).
 
+#[cfg(feature = "notify")]
+pub mod agent;
 mod annotations;
 pub mod cgroup;
 mod config;
 mod container;
+#[cfg(feature = "checkpoint")]
 mod criu;
 mod error;
 mod features;
@@ -42,10 +45,13 @@ mod sys;
 
 pub use cgroup::{CgroupManager, OomEvents, Stats};
 pub use config::{load_mounts, load_process, load_resources, parse_process};
+#[cfg(feature = "checkpoint")]
+pub use container::{CheckpointOptions, CriuOptions, RestoreOptions};
 pub use container::{
-    CheckpointOptions, Console, Container, ContainerBuilder, Created, CriuOptions, ExitStatus, NotifySocket,
-    Plan, Process, ProcessBuilder, RestoreOptions, Running, State, Status, Stdio, default_root,
+    Console, Container, ContainerBuilder, Created, Event, Events, ExitStatus, NotifySocket, Output, Plan,
+    Process, ProcessBuilder, Running, State, Status, Stdio, default_root,
 };
+#[cfg(feature = "checkpoint")]
 pub use criu::{Criu, CriuVersion, ManageCgroups};
 pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};

@@ -3,45 +3,18 @@
 
 use super::{
     Cgroup, CgroupManager, Claim,
+    delegated::{delegated, sub_cgroup},
     error::{Error, Result},
-    layout, members,
+    layout,
     systemd::{self, Host, New, Unit},
     tree::Tree,
 };
-use crate::annotations::{DELEGATE_CGROUP, SYSTEMD_SUBGROUP};
+use crate::annotations::SYSTEMD_SUBGROUP;
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
-use std::{
-    collections::HashMap,
-    path::{Component, Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
 /// The v1 controllers in whose hierarchies systemd makes the cgroups of a delegated unit.
 const OF_SYSTEMD: [&str; 7] = ["name=systemd", "cpu", "cpuacct", "blkio", "memory", "devices", "pids"];
-
-/// The path of a sub-cgroup in the annotation `name`; nothing for an empty one.
-pub(super) fn sub_cgroup(annotations: &HashMap<String, String>, name: &str) -> Result<Option<PathBuf>> {
-    let Some(text) = annotations.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let path = Path::new(text);
-    let fits = |component| match component {
-        Component::Normal(_) | Component::CurDir => true,
-        Component::RootDir | Component::ParentDir | Component::Prefix(_) => false,
-    };
-    if !path.components().all(fits) || text.contains(['\n', '\0']) {
-        let reason = format!("{text:?}: must be a path below the container's cgroup");
-        return Err(Error::config(format!("annotations[{name:?}]"), reason));
-    }
-    Ok(Some(path.components().collect()))
-}
-
-/// The sub-cgroup that the container's process is to be given, where there is one on this host.
-pub(super) fn delegated(annotations: &HashMap<String, String>, trees: &[Tree]) -> Result<Option<PathBuf>> {
-    let sub = sub_cgroup(annotations, DELEGATE_CGROUP)?;
-    match trees {
-        [only] if only.unified => Ok(sub),
-        _ if sub.is_none() => Ok(None),
-        _ => Err(Error::unsupported(format!("annotations[{DELEGATE_CGROUP:?}]"), "needs cgroup v2 alone")),
-    }
-}
 
 impl Cgroup {
     /// Decides on the unit of container `id` and where its cgroup will be.
@@ -220,13 +193,5 @@ impl Cgroup {
             }
             _ => Err(refused),
         }
-    }
-
-    /// Makes the sub-cgroup that the container's first process `pid` is given, for the user `uid`, and moves it there: its
-    /// cgroup namespace begins above.
-    pub fn enter_delegated(&self, pid: i32, uid: u32) -> Result<()> {
-        let (Some(sub), Some(only)) = (&self.delegated, self.alone()) else { return Ok(()) };
-        only.make_below(sub, uid)?;
-        members::move_into(&only.dir().join(sub), pid)
     }
 }

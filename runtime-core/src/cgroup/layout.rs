@@ -96,6 +96,7 @@ fn directory_names(controllers: &[String]) -> Vec<String> {
 }
 
 /// The cgroups of process `pid`: the controllers of each hierarchy, and the path below its root.
+#[cfg(feature = "systemd")]
 pub(super) fn cgroups_of(pid: i32) -> Result<Vec<(Vec<String>, PathBuf)>> {
     let relative = |path: PathBuf| path.strip_prefix("/").map(Path::to_owned).unwrap_or(path);
     let all = memberships_of(&format!("/proc/{pid}/cgroup"))?.into_iter();

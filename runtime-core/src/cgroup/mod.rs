@@ -5,9 +5,11 @@
 //! On a hybrid host the v1 controllers are used, and beside them a directory in the unified tree, for what lives there:
 //! `cgroup.kill`, being born inside, and controllers that v1 has not taken.
 
+#[cfg(feature = "systemd")]
 mod by_systemd;
 mod check;
 mod convert;
+mod delegated;
 mod device_program;
 mod devices;
 mod dir;
@@ -21,11 +23,14 @@ mod setting;
 mod stats;
 mod stats_v1;
 mod stats_v2;
+#[cfg(feature = "systemd")]
 mod systemd;
 mod tree;
 mod v1;
 mod v2;
 mod view;
+#[cfg(not(feature = "systemd"))]
+mod without_systemd;
 
 #[cfg(test)]
 mod tests;
@@ -50,8 +55,11 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
 };
+#[cfg(feature = "systemd")]
 use systemd::Unit;
 use tree::Tree;
+#[cfg(not(feature = "systemd"))]
+use without_systemd::Unit;
 
 /// Who makes the cgroups.
 #[non_exhaustive]
@@ -176,7 +184,7 @@ impl Cgroup {
         let places = layout::places(&hierarchies, path, id)?;
         let trees = hierarchies.into_iter().zip(places);
         let trees: Vec<_> = trees.map(|(hierarchy, place)| Tree::new(hierarchy, place)).collect();
-        let delegated = by_systemd::delegated(annotations, &trees)?;
+        let delegated = delegated::delegated(annotations, &trees)?;
         new(trees, lenient, delegated).with_old_systemd(annotations)
     }
 

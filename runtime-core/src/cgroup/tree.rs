@@ -4,7 +4,7 @@ use super::{
     dir::{self, Dir},
     error::{Error, Result},
     layout::Hierarchy,
-    members, v2,
+    v2,
 };
 use nix::{errno::Errno, fcntl::AtFlags, unistd::fchownat};
 use serde::{Deserialize, Serialize};
@@ -129,16 +129,19 @@ impl Tree {
     }
 
     /// Leaves the directories above the last `count` alone when it is removed: others keep account of them.
+    #[cfg(feature = "systemd")]
     pub(super) fn leave_above(&mut self, count: usize) {
         self.made = self.made.min(count);
     }
 
     /// Whether `path`, one of /proc/PID/cgroup, is the container's cgroup or, where that is in one, the cgroup above it.
+    #[cfg(feature = "systemd")]
     pub(super) fn is_at_or_below(&self, path: &Path) -> bool {
         !path.as_os_str().is_empty() && self.path.starts_with(path)
     }
 
     /// The part of its path that is below the unit `name`.
+    #[cfg(feature = "systemd")]
     pub(super) fn below_unit(&self, name: &str) -> &Path {
         let mut rest = self.path.components();
         match rest.any(|component| component.as_os_str() == name) {
@@ -149,6 +152,7 @@ impl Tree {
 
     /// Readies the directory where it is missing, as in hierarchies that systemd does not use, and moves the process `pid` in;
     /// it is in `own` now.
+    #[cfg(feature = "systemd")]
     pub(super) fn join(&mut self, pid: i32, own: Option<&Path>) -> Result<()> {
         let made = dir::make(&self.mount, &self.path)?;
         self.made = self.made.min(made.max(1));
@@ -157,7 +161,7 @@ impl Tree {
             self.fill_cpuset()?;
         }
         if own != Some(self.path.as_path()) {
-            members::move_into(&self.dir(), pid)?;
+            super::members::move_into(&self.dir(), pid)?;
         }
         if self.unified {
             // Only now the cgroup above has no process, should it be the unit's.

@@ -1,10 +1,12 @@
 //! How a container is asked for.
 
 use super::{
-    Console, Created, RestoreOptions, Running, Stdio,
+    Console, Created, Running, Stdio,
     create::{self, Until},
-    restore,
+    stdio,
 };
+#[cfg(feature = "checkpoint")]
+use super::{RestoreOptions, restore};
 use crate::{
     Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange, sys::process::in_user_namespace,
 };
@@ -127,35 +129,7 @@ impl ContainerBuilder {
         self
     }
 
-    /// The standard streams of a process without a terminal; those of the caller if they are not set.
-    #[must_use]
-    pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
-        self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
-        self
-    }
-
-    /// Its standard input.
-    #[must_use]
-    pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
-        self.stream(0, stdin.into())
-    }
-
-    /// Its standard output.
-    #[must_use]
-    pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
-        self.stream(1, stdout.into())
-    }
-
-    /// Its standard error.
-    #[must_use]
-    pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
-        self.stream(2, stderr.into())
-    }
-
-    fn stream(mut self, number: usize, stream: Stdio) -> Self {
-        self.streams.get_or_insert_default()[number] = stream;
-        self
-    }
+    stdio::setters!();
 
     /// Passes so many of the caller's descriptors from 3 on to the process. No other descriptor ever gets there.
     #[must_use]
@@ -247,6 +221,7 @@ impl ContainerBuilder {
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if there is no image, or none of Corten's;
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if there is no CRIU; [`ErrorKind::Io`](crate::ErrorKind::Io)
     /// with the cause that CRIU tells, and the place of its log. Nothing is left behind.
+    #[cfg(feature = "checkpoint")]
     pub fn restore(self, options: &RestoreOptions) -> Result<Running> {
         restore::restore(self, options).map(Running)
     }

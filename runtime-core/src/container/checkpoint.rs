@@ -15,7 +15,7 @@ use crate::{
     fs::mountinfo,
     namespace::{self, flag},
 };
-use nix::sys::stat::{SFlag, fstat, stat};
+use nix::sys::stat::{SFlag, stat};
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use std::{
     fs::{self, File},
@@ -328,15 +328,4 @@ fn run(
 /// An end without an answer: the log may tell more.
 pub(super) fn explain(error: &Error, log: &Path) -> Error {
     criu::failure(Some(error), None, log)
-}
-
-/// What the standard streams of a process are called by the kernel, `pipe:[17]` as an example: CRIU's name of a pipe whose other
-/// end is outside.
-pub(super) fn names(streams: &[std::os::fd::BorrowedFd<'_>; 3]) -> Vec<String> {
-    let name = |fd: &std::os::fd::BorrowedFd<'_>| {
-        let is_known = fstat(fd).is_ok();
-        let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
-        if is_known { path.to_string_lossy().into_owned() } else { String::new() }
-    };
-    streams.iter().map(name).collect()
 }

@@ -3,7 +3,6 @@
 use super::{
     Container, ContainerBuilder, Status,
     attend::Attend,
-    checkpoint,
     console::Ends,
     exit, id_mapped,
     made::Made,
@@ -178,7 +177,7 @@ pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     let later =
         |hooks: &Hooks| [Kind::Poststart, Kind::Poststop].iter().any(|kind| !kind.of(Some(hooks)).is_empty());
     let terminal = checked.process.terminal() == Some(true);
-    let stdio = if terminal { Vec::new() } else { checkpoint::names(&streams(builder.stdio.as_ref())) };
+    let stdio = if terminal { Vec::new() } else { stdio::names(&streams(builder.stdio.as_ref())) };
     Record {
         oci_version: checked.spec.version().clone(),
         id: builder.id.clone(),

@@ -1,7 +1,7 @@
 //! Exec: a further process in a container, as engines and people ask for it. Not of the specification.
 
 use super::{
-    Console, Container, ExitStatus, Status, Stdio, attend,
+    Console, Container, ExitStatus, Output, Status, Stdio, attend, child,
     console::{self, Ends},
     create, exit, notify,
     record::ProcessId,
@@ -44,7 +44,8 @@ pub struct ProcessBuilder {
 }
 
 impl ProcessBuilder {
-    /// A process as `process` describes it in full; [`Container::spec_process`] is what to start from.
+    /// A process as `process` describes it in full; [`Container::spec_process`] is what to start from. For the
+    /// container's own process with other arguments [`Container::process`] is shorter.
     pub fn new(process: runtime::Process) -> Self {
         Self {
             process,
@@ -66,35 +67,7 @@ impl ProcessBuilder {
         self
     }
 
-    /// The standard streams of a process without a terminal; those of the caller if they are not set.
-    #[must_use]
-    pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
-        self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
-        self
-    }
-
-    /// Its standard input.
-    #[must_use]
-    pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
-        self.stream(0, stdin.into())
-    }
-
-    /// Its standard output.
-    #[must_use]
-    pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
-        self.stream(1, stdout.into())
-    }
-
-    /// Its standard error.
-    #[must_use]
-    pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
-        self.stream(2, stderr.into())
-    }
-
-    fn stream(mut self, number: usize, stream: Stdio) -> Self {
-        self.streams.get_or_insert_default()[number] = stream;
-        self
-    }
+    stdio::setters!();
 
     /// Passes so many of the caller's descriptors from 3 on to the process.
     #[must_use]
@@ -156,11 +129,6 @@ impl Process {
         self.pid
     }
 
-    /// Its descriptor: readable when it ends, pidfd_open(2).
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.child.as_fd()
-    }
-
     /// Sends it a signal.
     ///
     /// # Errors
@@ -171,43 +139,9 @@ impl Process {
             _ => Error::io(format!("send {signal} to process {}", self.pid), error),
         })
     }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidState`] if something else in this program reaped it.
-    pub fn wait(&self) -> Result<ExitStatus> {
-        exit::wait(&self.child)
-    }
-
-    /// As [`Process::wait`], for at most `time`; nothing if it runs longer.
-    ///
-    /// # Errors
-    /// As [`Process::wait`].
-    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        exit::wait_timeout(&self.child, time)
-    }
-
-    /// The master of its terminal, if it was asked for by [`Console::Return`]; once.
-    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
-        self.terminal.take()
-    }
-
-    /// Where its standard input is written, if that is [`Stdio::Piped`]; once. Dropped, it ends.
-    pub fn take_stdin(&mut self) -> Option<File> {
-        self.pipes.take(0)
-    }
-
-    /// Where its standard output is read, if that is [`Stdio::Piped`]; once.
-    pub fn take_stdout(&mut self) -> Option<File> {
-        self.pipes.take(1)
-    }
-
-    /// Where its standard error is read, if that is [`Stdio::Piped`]; once.
-    pub fn take_stderr(&mut self) -> Option<File> {
-        self.pipes.take(2)
-    }
 }
+
+child::methods!(Process);
 
 /// Starts a further process.
 pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {

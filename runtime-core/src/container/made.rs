@@ -1,6 +1,6 @@
 //! Containers that this process made: their first process is a child of ours, so that it can be waited for.
 
-use super::{Container, ExitStatus, delete, exit, start, stdio::Pipes};
+use super::{Container, ExitStatus, Output, child, delete, exit, start, stdio::Pipes};
 use crate::Result;
 use std::{
     fs::File,
@@ -90,6 +90,13 @@ impl Created {
     }
 }
 
+/// As [`Created::pidfd`].
+impl AsFd for Created {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd()
+    }
+}
+
 impl Deref for Created {
     type Target = Container;
 
@@ -106,49 +113,6 @@ impl Deref for Created {
 pub struct Running(pub(super) Made);
 
 impl Running {
-    /// Waits for the end of its first process. Again afterwards, it answers with an error.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidState`](crate::ErrorKind::InvalidState) if something else in this program reaped it: where SIGCHLD
-    /// is ignored, the kernel does so.
-    pub fn wait(&self) -> Result<ExitStatus> {
-        exit::wait(&self.0.child)
-    }
-
-    /// As [`Running::wait`], for at most `time`; nothing if it runs longer.
-    ///
-    /// # Errors
-    /// As [`Running::wait`].
-    pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
-        exit::wait_timeout(&self.0.child, time)
-    }
-
-    /// The descriptor of the first process: readable when it ends, pidfd_open(2). It does for an event loop, as tokio's
-    /// `AsyncFd`; [`Running::wait`] does not block then.
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.0.child.as_fd()
-    }
-
-    /// The master of its terminal, if it was asked for by [`Console::Return`](super::Console::Return); once.
-    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
-        self.0.terminal.take()
-    }
-
-    /// Where its standard input is written, if that is [`Stdio::Piped`](super::Stdio::Piped); once. Dropped, it ends.
-    pub fn take_stdin(&mut self) -> Option<File> {
-        self.0.pipes.take(0)
-    }
-
-    /// Where its standard output is read, if that is [`Stdio::Piped`](super::Stdio::Piped); once.
-    pub fn take_stdout(&mut self) -> Option<File> {
-        self.0.pipes.take(1)
-    }
-
-    /// Where its standard error is read, if that is [`Stdio::Piped`](super::Stdio::Piped); once.
-    pub fn take_stderr(&mut self) -> Option<File> {
-        self.0.pipes.take(2)
-    }
-
     /// As [`Container::delete`].
     ///
     /// # Errors
@@ -162,6 +126,8 @@ impl Running {
         self.0.detach()
     }
 }
+
+child::methods!(Running, 0);
 
 impl Deref for Running {
     type Target = Container;

@@ -3,14 +3,19 @@
 
 mod attend;
 mod builder;
+#[cfg(feature = "checkpoint")]
 mod checkpoint;
+mod child;
 mod console;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod exit;
+#[cfg(feature = "checkpoint")]
 mod external;
 mod id_mapped;
+#[cfg(feature = "checkpoint")]
 mod image;
 mod kill;
 mod made;
@@ -18,9 +23,11 @@ mod members;
 mod mounts;
 mod notify;
 mod ownership;
+#[cfg(feature = "checkpoint")]
 mod points;
 mod readiness;
 mod record;
+#[cfg(feature = "checkpoint")]
 mod restore;
 mod start;
 mod status;
@@ -28,12 +35,16 @@ mod stdio;
 mod store;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
+#[cfg(feature = "checkpoint")]
 pub use checkpoint::{CheckpointOptions, CriuOptions};
+pub use child::Output;
 pub use console::Console;
+pub use events::{Event, Events};
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
 pub use made::{Created, Running};
 pub use readiness::NotifySocket;
+#[cfg(feature = "checkpoint")]
 pub use restore::RestoreOptions;
 pub use status::{State, Status};
 pub use stdio::Stdio;
@@ -180,6 +191,17 @@ impl Container {
         self.spec()?.process().clone().ok_or_else(missing)
     }
 
+    /// That process with other arguments, to be started by [`Container::exec`]: without a terminal, in the same environment and as
+    /// the same user.
+    ///
+    /// # Errors
+    /// As [`Container::spec`].
+    pub fn process<A: Into<String>>(&self, args: impl IntoIterator<Item = A>) -> Result<ProcessBuilder> {
+        let mut process = self.spec_process()?;
+        process.set_args(Some(args.into_iter().map(Into::into).collect())).set_terminal(None);
+        Ok(ProcessBuilder::new(process))
+    }
+
     /// Executes the program of a created container. runtime.md, "Start".
     ///
     /// # Errors
@@ -229,7 +251,7 @@ impl Container {
     pub fn pause(&self) -> Result<()> {
         let _lock = self.store.lock()?;
         match self.status()? {
-            Status::Running | Status::Created => kill::freeze(self),
+            Status::Running | Status::Created => kill::freeze(self).inspect(|()| self.store.touch()),
             status => Err(self.wrong_state("cannot be paused", status)),
         }
     }
@@ -241,7 +263,7 @@ impl Container {
     pub fn resume(&self) -> Result<()> {
         let _lock = self.store.lock()?;
         match self.status()? {
-            Status::Paused => Ok(self.record.cgroup.thaw()?),
+            Status::Paused => Ok(self.record.cgroup.thaw().inspect(|()| self.store.touch())?),
             status => Err(self.wrong_state("cannot be resumed", status)),
         }
     }
@@ -253,6 +275,7 @@ impl Container {
     /// [`ErrorKind::InvalidState`] if it is neither running nor paused; [`ErrorKind::Unsupported`] if there is no CRIU, or it lacks
     /// what is asked of it. [`ErrorKind::Io`] with the cause that CRIU tells, and the place of its log. After an error the
     /// container runs on as it did, and but for the log nothing is left in the image's directory.
+    #[cfg(feature = "checkpoint")]
     pub fn checkpoint(&self, options: CheckpointOptions) -> Result<()> {
         checkpoint::checkpoint(self, options)
     }
@@ -307,6 +330,14 @@ impl Container {
     /// [`ErrorKind::Unsupported`] on a host without a memory controller; [`ErrorKind::NotFound`] if the cgroup is gone.
     pub fn oom_events(&self) -> Result<OomEvents> {
         Ok(self.record.cgroup.oom_events()?)
+    }
+
+    /// What happens to it from now on, for an event loop or a thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it is deleted; the system's answer.
+    pub fn events(&self) -> Result<Events> {
+        Events::new(self.clone())
     }
 
     /// Starts a further process in the container.

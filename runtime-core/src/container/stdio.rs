@@ -1,10 +1,10 @@
 //! The standard streams of a process, as a program that embeds the library asks for them.
 
 use crate::{Error, Result, sys};
-use nix::{fcntl::OFlag, unistd::pipe2};
+use nix::{fcntl::OFlag, sys::stat::fstat, unistd::pipe2};
 use std::{
-    fs::{File, OpenOptions},
-    os::fd::OwnedFd,
+    fs::{self, File, OpenOptions},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
 /// What one standard stream of a process is, as [`std::process::Stdio`] has it for programs of the host.
@@ -33,6 +33,42 @@ impl From<File> for Stdio {
         Self::Fd(file.into())
     }
 }
+
+/// The methods of a builder that say what the standard streams are; its field `streams` keeps it.
+macro_rules! setters {
+    () => {
+        /// The standard streams of a process without a terminal; those of the caller if they are not set.
+        #[must_use]
+        pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
+            self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
+            self
+        }
+
+        /// Its standard input.
+        #[must_use]
+        pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
+            self.stream(0, stdin.into())
+        }
+
+        /// Its standard output.
+        #[must_use]
+        pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
+            self.stream(1, stdout.into())
+        }
+
+        /// Its standard error.
+        #[must_use]
+        pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
+            self.stream(2, stderr.into())
+        }
+
+        fn stream(mut self, number: usize, stream: Stdio) -> Self {
+            self.streams.get_or_insert_default()[number] = stream;
+            self
+        }
+    };
+}
+pub(super) use setters;
 
 /// The caller's ends of the pipes that were asked for: of standard input, output and error.
 #[derive(Debug, Default)]
@@ -74,4 +110,15 @@ fn open_one(stream: Stdio, number: usize, pipes: &mut Pipes) -> Result<OwnedFd> 
         }
         Stdio::Fd(fd) => Ok(fd),
     }
+}
+
+/// What the standard streams of a process are called by the kernel, `pipe:[17]` as an example: CRIU's name of a pipe whose other
+/// end is outside.
+pub(super) fn names(streams: &[BorrowedFd<'_>; 3]) -> Vec<String> {
+    let name = |fd: &BorrowedFd<'_>| {
+        let is_known = fstat(fd).is_ok();
+        let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
+        if is_known { path.to_string_lossy().into_owned() } else { String::new() }
+    };
+    streams.iter().map(name).collect()
 }

@@ -8,13 +8,14 @@ use crate::{
 use nix::fcntl::{FcntlArg, fcntl};
 use oci_spec::runtime::Spec;
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, FileTimes, OpenOptions, TryLockError},
     io::{self, Read},
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 /// The longest id: the name of a directory.
@@ -88,7 +89,7 @@ impl Store {
         Ok(ids)
     }
 
-    fn missing(&self) -> Error {
+    pub(super) fn missing(&self) -> Error {
         Error::new(ErrorKind::NotFound, format!("container {} does not exist", self.id))
     }
 
@@ -241,6 +242,7 @@ impl Store {
     }
 
     /// An empty directory: where CRIU, in a mount namespace of its own, has the rootfs.
+    #[cfg(feature = "checkpoint")]
     pub(super) fn criu_root(&self) -> Result<PathBuf> {
         let path = self.dir.join("criu-root");
         let path = std::path::absolute(path).map_err(|error| self.failed("find", error))?;
@@ -270,6 +272,20 @@ impl Store {
         fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))
             .map_err(|errno| self.failed("ask for the lock of init.lock", errno))?;
         Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+    }
+
+    /// Tells who watches the directory that something has changed of which the kernel tells nobody: cgroup v1 has been
+    /// frozen or thawed.
+    pub(super) fn touch(&self) {
+        let now = SystemTime::now();
+        // Both at once are IN_ATTRIB of inotify(7).
+        let times = FileTimes::new().set_accessed(now).set_modified(now);
+        let _ = self.open_dir().map(|dir| dir.set_times(times));
+    }
+
+    /// The directory itself, to be watched.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Removes the directory; one that is gone is no error.

@@ -1,6 +1,7 @@
 //! Files of the host: atomic writes, mounts, passwd files, the verified procfs handle, sockets with long paths.
 
 pub(crate) mod atomic;
+#[cfg(feature = "checkpoint")]
 pub(crate) mod mountinfo;
 pub(crate) mod passwd;
 pub(crate) mod procfs;

@@ -139,6 +139,7 @@ pub(crate) fn list(spec: &Spec) -> &[LinuxNamespace] {
 }
 
 /// The path of the namespace of type `kind`, if one is joined.
+#[cfg(feature = "checkpoint")]
 pub(crate) fn path_of(spec: &Spec, kind: LinuxNamespaceType) -> Option<&Path> {
     let entry = list(spec).iter().find(|namespace| namespace.typ() == kind)?;
     entry.path().as_deref().filter(|path| !path.as_os_str().is_empty())

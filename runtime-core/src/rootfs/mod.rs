@@ -299,6 +299,7 @@ fn check_without_namespace(spec: &Spec) -> Result<()> {
 }
 
 /// A bind mount that a configuration asks for.
+#[cfg(feature = "checkpoint")]
 pub(crate) struct Bind {
     /// Where it is mounted, absolute.
     pub(crate) destination: PathBuf,
@@ -307,6 +308,7 @@ pub(crate) struct Bind {
 }
 
 /// The bind mounts of `spec`; relative sources are relative to `bundle`.
+#[cfg(feature = "checkpoint")]
 pub(crate) fn binds(spec: &Spec, bundle: &Path) -> Result<Vec<Bind>> {
     let entries = entry::all(spec)?.into_iter();
     let binds = entries.filter(|entry| entry.options.bind.is_some() && !entry.options.remount);
@@ -319,6 +321,7 @@ pub(crate) fn binds(spec: &Spec, bundle: &Path) -> Result<Vec<Bind>> {
 }
 
 /// The paths of all devices of `spec`, the default ones included.
+#[cfg(feature = "checkpoint")]
 pub(crate) fn device_paths(spec: &Spec) -> impl Iterator<Item = &Path> {
     devices::paths(spec)
 }

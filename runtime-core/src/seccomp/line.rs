@@ -51,13 +51,13 @@ pub(super) fn base(abi: Abi) -> u32 {
 pub(super) fn lines(native: Abi, profile: &Profile) -> Result<Vec<Line>, Error> {
     let named =
         |abi| abi == native || profile.architectures.iter().any(|named| supported::abi(*named) == Some(abi));
-    let mut own = Line::new(if native == Abi::Aarch64 { 0xc000_00b7 } else { 0xc000_003e });
+    let mut own = Line::new(supported::audit(native));
     own.add(native, profile);
     if let Some(number) = tables::find("execve").and_then(|call| call.number(native)) {
         own.check_execve(number, profile)?;
     }
     if native == Abi::Aarch64 {
-        let arm = named(Abi::Arm).then(|| Line::of(0x4000_0028, Abi::Arm, profile));
+        let arm = named(Abi::Arm).then(|| Line::of(Abi::Arm, profile));
         return Ok([own].into_iter().chain(arm).collect());
     }
     if named(Abi::X32) {
@@ -67,7 +67,7 @@ pub(super) fn lines(native: Abi, profile: &Profile) -> Result<Vec<Line>, Error> 
         // A tracer skips a call by setting its number to -1.
         own.push(u32::MAX, Verdict::Return(profile.default));
     }
-    let x86 = named(Abi::X86).then(|| Line::of(0x4000_0003, Abi::X86, profile));
+    let x86 = named(Abi::X86).then(|| Line::of(Abi::X86, profile));
     Ok([own].into_iter().chain(x86).collect())
 }
 
@@ -85,8 +85,8 @@ impl Line {
         Self { architecture, spans: Vec::new(), verdicts: Vec::new() }
     }
 
-    fn of(architecture: u32, abi: Abi, profile: &Profile) -> Self {
-        let mut line = Self::new(architecture);
+    fn of(abi: Abi, profile: &Profile) -> Self {
+        let mut line = Self::new(supported::audit(abi));
         line.add(abi, profile);
         line
     }

@@ -159,3 +159,10 @@ pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
     let abi = supported::abi(architecture)?;
     tables::find(name)?.number(abi).map(|number| number + line::base(abi))
 }
+
+/// The name of the call that programs of `architecture` (AUDIT_ARCH_* of <linux/audit.h>, as seccomp_data has it) make by `number`.
+/// Nothing where this library does not know it.
+pub fn syscall_name(architecture: u32, number: u32) -> Option<&'static str> {
+    let abi = supported::audited(architecture, number)?;
+    tables::name(abi, number - line::base(abi))
+}

@@ -62,6 +62,23 @@ pub(super) fn abi(architecture: Arch) -> Option<Abi> {
     }
 }
 
+/// What the kernel calls the calling convention, AUDIT_ARCH_*; x32's is that of x86_64.
+pub(super) fn audit(abi: Abi) -> u32 {
+    match abi {
+        Abi::X86_64 | Abi::X32 => 0xc000_003e,
+        Abi::X86 => 0x4000_0003,
+        Abi::Aarch64 => 0xc000_00b7,
+        Abi::Arm => 0x4000_0028,
+    }
+}
+
+/// The table's column for a call as the kernel tells of it.
+pub(super) fn audited(architecture: u32, number: u32) -> Option<Abi> {
+    let abis = [Abi::X32, Abi::X86_64, Abi::X86, Abi::Aarch64, Abi::Arm];
+    let fits = |abi: &Abi| audit(*abi) == architecture && number >= super::line::base(*abi);
+    abis.into_iter().find(fits)
+}
+
 /// The same for an architecture that Corten can run on.
 pub(super) fn host(architecture: Arch) -> Result<Abi, Error> {
     match abi(architecture) {

@@ -1,11 +1,16 @@
 //! What nix lacks: each call a thin safe wrapper. The only `unsafe` of this crate.
 
 pub(crate) mod bpf;
+#[cfg(feature = "checkpoint")]
 pub(crate) mod command;
+#[cfg(feature = "checkpoint")]
 pub(crate) mod inside;
 pub(crate) mod kill;
+#[cfg(feature = "checkpoint")]
 pub(crate) mod mounts;
 pub(crate) mod network;
+#[cfg(feature = "notify")]
+pub(crate) mod notify;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod seccomp;

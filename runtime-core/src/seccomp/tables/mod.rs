@@ -34,6 +34,11 @@ pub(super) fn find(name: &str) -> Option<&'static Syscall> {
     SYSCALLS.binary_search_by(|call| call.name.cmp(name)).ok().map(|at| &SYSCALLS[at])
 }
 
+/// The name of the call of that number.
+pub(super) fn name(abi: Abi, number: u32) -> Option<&'static str> {
+    SYSCALLS.iter().find(|call| call.number(abi) == Some(number)).map(|call| call.name)
+}
+
 /// Whether some other architecture has a call of that name: no reason to warn.
 pub(super) fn known_elsewhere(name: &str) -> bool {
     ELSEWHERE.binary_search(&name).is_ok()
