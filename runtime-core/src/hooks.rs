@@ -214,10 +214,12 @@ fn wait(child: &mut Child, timeout: Option<i64>) -> std::result::Result<ExitStat
 
 /// Whether `fd` becomes readable in time.
 pub(crate) fn readable_within(fd: &OwnedFd, time: Duration) -> bool {
-    let end = Instant::now() + time;
+    // None is beyond all that a clock can tell.
+    let end = Instant::now().checked_add(time);
     loop {
-        let left = end.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        let timeout = left.saturating_add(Duration::from_millis(1));
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
         let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
         match poll(&mut polled, timeout) {
             Ok(0) if left.is_zero() => return false,

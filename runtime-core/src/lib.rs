@@ -16,10 +16,16 @@
 //! directory, umask, signal handlers, environment or descriptors. A container's first process shares nothing with it: it
 //! is cloned without a copy of the program's memory and at once executes an init program of its own (`corten_init`).
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::exit)
+)]
+
 #[cfg(feature = "notify")]
 pub mod agent;
 mod annotations;
-pub mod cgroup;
+#[allow(unreachable_pub, reason = "`pub` are there what other rooms call")]
+mod cgroup;
 mod config;
 mod container;
 #[cfg(feature = "checkpoint")]
@@ -57,7 +63,15 @@ pub use error::{Error, ErrorKind, Result};
 pub use features::{OCI_VERSIONS, features};
 #[cfg(feature = "unguarded")]
 pub use guards::switch_off_by_environment;
-pub use init::user_namespace;
+pub use init::user_namespace::user_namespace;
 pub use job::Job;
 pub use oci_spec;
 pub use signal::Signal;
+
+/// What the cgroups of a container count: the parts of [`Stats`].
+pub mod stats {
+    pub use crate::cgroup::{
+        Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,
+        PressureLine, Rdma, Stats, Throttling,
+    };
+}

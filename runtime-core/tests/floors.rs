@@ -95,7 +95,7 @@ fn reexports() -> BTreeMap<String, String> {
     let code = read(&Path::new(ROOT).join("src/lib.rs"));
     let mut names = BTreeMap::new();
     for statement in code.split(';').filter_map(|statement| statement.split_once("pub use ")) {
-        if let Some((room, list)) = statement.1.split_once("::") {
+        if let Some((room, list)) = statement.1.trim_start_matches("crate::").split_once("::") {
             let list = list.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
             names.extend(list.map(|name| (name.to_owned(), room.trim().to_owned())));
         }

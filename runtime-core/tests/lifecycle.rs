@@ -150,9 +150,15 @@ fn streams_and_ends_of_further_processes() {
     assert!(copy.wait_with_output().unwrap().status.success());
     assert_eq!(copy.wait().unwrap_err().kind(), ErrorKind::InvalidState, "once");
     let owned = container.pidfd_owned().unwrap();
-    container.kill(Signal::KILL).unwrap();
+    let forever = thread::scope(|scope| {
+        let waits = scope.spawn(|| container.wait_timeout(Duration::MAX).unwrap());
+        thread::sleep(Duration::from_millis(20));
+        container.kill(Signal::KILL).unwrap();
+        waits.join().unwrap()
+    });
+    assert_eq!(forever.unwrap().signal(), Some(9));
     poll(&mut [PollFd::new(owned.as_fd(), PollFlags::POLLIN)], PollTimeout::from(5000_u16)).unwrap();
-    assert_eq!(container.wait_timeout(Duration::ZERO).unwrap().unwrap().signal(), Some(9));
+    assert_eq!(container.wait().unwrap_err().kind(), ErrorKind::InvalidState);
 }
 
 /// A value that its thread does not keep to itself may be used from others.

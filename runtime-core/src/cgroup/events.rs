@@ -58,7 +58,11 @@ impl OomEvents {
     ///
     /// # Errors
     /// The system's answer.
-    pub fn read(&mut self) -> Result<Option<u64>> {
+    pub fn read(&mut self) -> crate::Result<Option<u64>> {
+        Ok(self.take()?)
+    }
+
+    fn take(&mut self) -> Result<Option<u64>> {
         if self.over {
             return Ok(None);
         }
@@ -103,11 +107,11 @@ impl AsFd for OomEvents {
 
 /// Waits for the next events and gives their number, never 0. It ends with the cgroup, and after an error.
 impl Iterator for OomEvents {
-    type Item = Result<u64>;
+    type Item = crate::Result<u64>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.read().and_then(|events| match events {
+            match self.take().and_then(|events| match events {
                 Some(0) => self.wait().map(|()| events),
                 _ => Ok(events),
             }) {
@@ -115,7 +119,7 @@ impl Iterator for OomEvents {
                 Ok(events) => return events.map(Ok),
                 Err(error) => {
                     self.over = true;
-                    return Some(Err(error));
+                    return Some(Err(error.into()));
                 }
             }
         }

@@ -35,14 +35,14 @@ mod without_systemd;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Error, Result};
+pub(crate) use error::{Error, Result};
 pub use events::OomEvents;
 pub use stats::{
     Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,
     PressureLine, Rdma, Stats, Throttling,
 };
 
-pub use view::{HierarchyView, View};
+pub(crate) use view::{HierarchyView, View};
 
 use dir::Dir;
 use nix::unistd::geteuid;
@@ -86,14 +86,18 @@ impl fmt::Display for CgroupManager {
 }
 
 impl FromStr for CgroupManager {
-    type Err = Error;
+    type Err = crate::Error;
 
-    fn from_str(text: &str) -> Result<Self> {
+    /// `cgroupfs`, `systemd` or `disabled`.
+    fn from_str(text: &str) -> crate::Result<Self> {
         match text {
             "cgroupfs" => Ok(Self::Cgroupfs),
             "systemd" => Ok(Self::Systemd),
             "disabled" => Ok(Self::Disabled),
-            _ => Err(Error::Argument(format!("cgroup manager {text:?}: not cgroupfs, systemd or disabled"))),
+            _ => {
+                Err(Error::Argument(format!("cgroup manager {text:?}: not cgroupfs, systemd or disabled"))
+                    .into())
+            }
         }
     }
 }
@@ -196,11 +200,6 @@ impl Cgroup {
         let mut cgroup = by_systemd.map_or_else(|| Self::new(CgroupManager::Cgroupfs, path, id), Ok)?;
         cgroup.claim = Claim::Made;
         Ok(cgroup)
-    }
-
-    /// The manager that it was made with.
-    pub fn manager(&self) -> CgroupManager {
-        self.manager
     }
 
     /// The directories on the host, by controllers (as `cpu,cpuacct`, `name=systemd`; empty for v2).
@@ -369,13 +368,14 @@ impl Cgroup {
         self.alone().map_or(Ok(()), |tree| tree.give_to(uid))
     }
 
-    /// Moves the process `pid` into a sub-cgroup that is there already, told as `[controllers:]path`: of all hierarchies, or of
-    /// those with one of the `controllers` (v1 only), and into the container's cgroup in the others.
+    /// [`Cgroup::attach_subs`] with one.
+    #[cfg(test)]
     pub fn attach_sub(&self, pid: i32, sub: &str) -> Result<()> {
         self.attach_subs(pid, &[sub])
     }
 
-    /// [`Cgroup::attach_sub`] with several `subs`, for different controllers.
+    /// Moves the process `pid` into sub-cgroups that are there already, each told as `[controllers:]path`: of all hierarchies, or of
+    /// those with one of the `controllers` (v1 only), and into the container's cgroup in the others.
     pub fn attach_subs(&self, pid: i32, subs: &[impl AsRef<str>]) -> Result<()> {
         let mut places: Vec<_> = self.trees.iter().map(|tree| (tree, tree.dir())).collect();
         for sub in subs.iter().map(AsRef::as_ref) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 /// What all controllers of a container's cgroup count. What a host lacks is 0 or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Stats {
     /// Processor time.
     pub cpu: Cpu,
@@ -37,6 +38,7 @@ fn zero(number: &u64) -> bool {
 
 /// One line of a pressure file: the share of time, in percent, that was lost waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PressureLine {
     /// Over the last 10 seconds.
     pub avg10: f64,
@@ -50,6 +52,7 @@ pub struct PressureLine {
 
 /// Pressure stall information, the kernel's Documentation/accounting/psi.rst.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Pressure {
     /// Time in which at least one task waited.
     pub some: PressureLine,
@@ -60,6 +63,7 @@ pub struct Pressure {
 /// Processor time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Cpu {
     /// Time used.
     pub usage: CpuUsage,
@@ -73,6 +77,7 @@ pub struct Cpu {
 /// Processor time used, in nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CpuUsage {
     /// By all.
     #[serde(skip_serializing_if = "zero")]
@@ -95,6 +100,7 @@ pub struct CpuUsage {
 /// The effect of cpu.quota.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Throttling {
     /// Periods that have passed with something to run.
     #[serde(skip_serializing_if = "zero")]
@@ -116,6 +122,7 @@ pub struct Throttling {
 /// Processors and memory nodes, cpuset(7). All but the two lists are of v1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Cpuset {
     /// The processors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -146,6 +153,7 @@ pub struct Cpuset {
 /// Memory, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Memory {
     /// Page cache.
     #[serde(skip_serializing_if = "zero")]
@@ -182,6 +190,7 @@ pub struct Memory {
 /// One kind of memory, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct MemoryEntry {
     /// The limit; 2^64 - 1 on v2 for none.
     pub limit: u64,
@@ -198,6 +207,7 @@ pub struct MemoryEntry {
 /// How often each thing has happened, `memory.events` of v2; of v1's `memory.oom_control` the kills alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct MemoryEvents {
     /// Memory was taken in spite of memory.low.
     #[serde(skip_serializing_if = "zero")]
@@ -222,6 +232,7 @@ pub struct MemoryEvents {
 /// Processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Pids {
     /// Now.
     #[serde(skip_serializing_if = "zero")]
@@ -234,6 +245,7 @@ pub struct Pids {
 /// Block devices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Blkio {
     /// Bytes moved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -267,6 +279,7 @@ pub struct Blkio {
 /// One number of one block device.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct BlkioEntry {
     /// The device's major number.
     #[serde(skip_serializing_if = "zero")]
@@ -285,6 +298,7 @@ pub struct BlkioEntry {
 /// Huge pages of one size, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Hugetlb {
     /// In use.
     #[serde(skip_serializing_if = "zero")]
@@ -301,6 +315,7 @@ pub struct Hugetlb {
 
 /// What is in use of one RDMA device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rdma {
     /// Handles.
     pub hca_handles: u32,

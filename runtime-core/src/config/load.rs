@@ -44,7 +44,7 @@ pub(crate) fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
 ///
 /// # Errors
 /// The file is missing, not a regular file, too large, not JSON, or a property has a wrong type.
-pub fn load_process(path: &Path) -> Result<Process, Error> {
+pub fn load_process(path: &Path) -> crate::Result<Process> {
     parse_process(&read(path)?, path)
 }
 
@@ -52,7 +52,7 @@ pub fn load_process(path: &Path) -> Result<Process, Error> {
 ///
 /// # Errors
 /// It is not JSON, or a property has a wrong type.
-pub fn parse_process(bytes: &[u8], file: &Path) -> Result<Process, Error> {
+pub fn parse_process(bytes: &[u8], file: &Path) -> crate::Result<Process> {
     let mut process = parse_as(bytes, file, repair::process_lost_words, repair::process)?;
     repair::drop_empty_of_process(&mut process);
     Ok(process)
@@ -62,7 +62,7 @@ pub fn parse_process(bytes: &[u8], file: &Path) -> Result<Process, Error> {
 ///
 /// # Errors
 /// It is not JSON, or a property has a wrong type or cannot be right.
-pub fn load_resources(bytes: &[u8], file: &Path) -> Result<LinuxResources, Error> {
+pub fn load_resources(bytes: &[u8], file: &Path) -> crate::Result<LinuxResources> {
     let resources = parse_as(bytes, file, repair::resources_lost_words, repair::resources)?;
     validate_resources(&resources, "")?;
     Ok(resources)
@@ -73,11 +73,14 @@ pub fn load_resources(bytes: &[u8], file: &Path) -> Result<LinuxResources, Error
 ///
 /// # Errors
 /// It is not JSON, a property has a wrong type, or there is no mount.
-pub fn load_mounts(bytes: &[u8], file: &Path) -> Result<Vec<Mount>, Error> {
+pub fn load_mounts(bytes: &[u8], file: &Path) -> crate::Result<Vec<Mount>> {
     let list = bytes.trim_ascii_start().starts_with(b"[");
     let document = if list { [b"{\"mounts\":", bytes, b"}"].concat() } else { bytes.to_vec() };
     let mounts = parse(&document, file)?.mounts().clone().unwrap_or_default();
-    if mounts.is_empty() { Err(fault(file, "mounts: must not be empty".to_owned())) } else { Ok(mounts) }
+    if mounts.is_empty() {
+        return Err(fault(file, "mounts: must not be empty".to_owned()).into());
+    }
+    Ok(mounts)
 }
 
 /// The bytes of the configuration file at `path`. Neither a FIFO nor a device can hold this up, nor a file that grows.

@@ -7,7 +7,6 @@ mod sync;
 pub(crate) mod user_namespace;
 
 pub(crate) use sync::Sync;
-pub use user_namespace::user_namespace;
 
 use crate::{
     Error, ErrorKind, Result,

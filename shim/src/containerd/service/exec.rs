@@ -33,7 +33,7 @@ impl Server {
             return Err(Error::unknown("cannot exec in a paused state"));
         }
         let spec = spec.map(|any| any.value).unwrap_or_default();
-        parse_process(&spec, Path::new("exec")).map_err(runtime_core::Error::from)?;
+        parse_process(&spec, Path::new("exec"))?;
         let io = TaskIo { stdin, stdout, stderr, terminal };
         container.execs.insert(exec_id.clone(), Process { io, spec, ..Process::default() });
         self.publish(&TaskExecAdded { container_id: id, exec_id });
@@ -121,7 +121,7 @@ struct Starting {
 impl Starting {
     fn start(self) -> Result<Made> {
         let runtime = Container::load(&self.root, &self.id)?;
-        let mut process = parse_process(&self.spec, Path::new("exec")).map_err(runtime_core::Error::from)?;
+        let mut process = parse_process(&self.spec, Path::new("exec"))?;
         process.set_terminal(Some(self.io.terminal));
         let owner = Owner { id: &self.id, namespace: &self.namespace, ids: self.ids };
         let mut builder = ProcessBuilder::new(process);

@@ -202,8 +202,7 @@ fn carry_out(operation: &Operation, root: &Path, id: &str, bundle: &Path) -> Res
         Operation::Pause => Ok(load()?.pause()?),
         Operation::Resume => Ok(load()?.resume()?),
         Operation::Update(resources) => {
-            let resources =
-                load_resources(resources, Path::new("resources")).map_err(runtime_core::Error::from)?;
+            let resources = load_resources(resources, Path::new("resources"))?;
             Ok(load()?.update(&resources)?)
         }
         Operation::Checkpoint(request) => Ok(load()?.checkpoint(checkpoint_options(request, bundle)?)?),

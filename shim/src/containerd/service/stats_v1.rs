@@ -4,7 +4,7 @@ use corten_ttrpc::metrics::v1::{
     BlkioEntry, BlkioStat, CpuStat, CpuUsage, HugetlbStat, MemoryEntry, MemoryOomControl, MemoryStat,
     Metrics, PidsStat, RdmaEntry, RdmaStat, Throttle,
 };
-use runtime_core::{Stats, cgroup};
+use runtime_core::{Stats, stats as cgroup};
 
 pub(super) fn metrics(stats: &Stats) -> Metrics {
     Metrics {
@@ -43,7 +43,7 @@ fn cpu(cpu: &cgroup::Cpu) -> CpuStat {
 }
 
 fn entry(entry: cgroup::MemoryEntry) -> Option<MemoryEntry> {
-    let cgroup::MemoryEntry { limit, usage, max, failcnt } = entry;
+    let cgroup::MemoryEntry { limit, usage, max, failcnt, .. } = entry;
     Some(MemoryEntry { limit, usage, max, failcnt })
 }
 
@@ -121,6 +121,6 @@ fn device(major: u64, minor: u64) -> String {
 }
 
 fn rdma(device: &str, entry: cgroup::Rdma) -> RdmaEntry {
-    let cgroup::Rdma { hca_handles, hca_objects } = entry;
+    let cgroup::Rdma { hca_handles, hca_objects, .. } = entry;
     RdmaEntry { device: device.to_owned(), hca_handles, hca_objects }
 }

@@ -4,7 +4,7 @@ use corten_ttrpc::metrics::v2::{
     CpuStat, HugetlbStat, IoEntry, IoStat, MemoryEvents, MemoryStat, Metrics, PidsStat, PsiData, PsiStats,
     RdmaEntry, RdmaStat,
 };
-use runtime_core::{Stats, cgroup};
+use runtime_core::{Stats, stats as cgroup};
 
 pub(super) fn metrics(stats: &Stats) -> Metrics {
     Metrics {
@@ -44,7 +44,7 @@ fn cpu(cpu: &cgroup::Cpu) -> CpuStat {
 
 fn pressure(pressure: Option<cgroup::Pressure>) -> Option<PsiStats> {
     let line = |line: cgroup::PressureLine| {
-        let cgroup::PressureLine { avg10, avg60, avg300, total } = line;
+        let cgroup::PressureLine { avg10, avg60, avg300, total, .. } = line;
         Some(PsiData { avg10, avg60, avg300, total })
     };
     pressure.map(|pressure| PsiStats { some: line(pressure.some), full: line(pressure.full) })
@@ -137,6 +137,6 @@ fn hugetlb(size: &str, entry: &cgroup::Hugetlb) -> HugetlbStat {
 }
 
 fn rdma(device: &str, entry: cgroup::Rdma) -> RdmaEntry {
-    let cgroup::Rdma { hca_handles, hca_objects } = entry;
+    let cgroup::Rdma { hca_handles, hca_objects, .. } = entry;
     RdmaEntry { device: device.to_owned(), hca_handles, hca_objects }
 }

@@ -8,7 +8,7 @@ use crate::{
     terminal,
 };
 use runtime_core::{
-    Console, Container, Error, ProcessBuilder, load_process,
+    Console, Container, ProcessBuilder, load_process,
     oci_spec::runtime::{BoxBuilder, Capabilities, Capability, LinuxCapabilities, Process},
 };
 
@@ -20,7 +20,7 @@ fn exec(args: &Args, host: &Host) -> Result<u8, Failure> {
     let flags = &args.flags;
     let container = select::one(args, host)?;
     let process = match flags.path("process") {
-        Some(path) => load_process(&path).map_err(Error::from)?,
+        Some(path) => load_process(&path)?,
         None => from_flags(args, &container)?,
     };
     let descriptors = Descriptors::of(flags)?;

@@ -2,7 +2,7 @@
 
 use super::{Host, input};
 use crate::{cli::Args, failure::Failure};
-use runtime_core::{Container, Error, load_mounts};
+use runtime_core::{Container, load_mounts};
 use std::path::Path;
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
@@ -14,6 +14,6 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     };
     let container = Container::load(&host.root, word(1, "container id")?)?;
     let file = Path::new(word(2, "file")?);
-    let mounts = load_mounts(&input::read("mounts", file)?, file).map_err(Error::from)?;
+    let mounts = load_mounts(&input::read("mounts", file)?, file)?;
     Ok(change(&container, &mounts)?)
 }

@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
 };
 use runtime_core::{
-    Error, load_resources,
+    load_resources,
     oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
 };
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
 /// The limits in the file that `--resources` names; `-` is standard input.
 fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
     let text = input::read("--resources", path)?;
-    Ok(load_resources(&text, path).map_err(Error::from)?)
+    Ok(load_resources(&text, path)?)
 }
 
 /// The limits as the flags give them. What is not given stays as it is.

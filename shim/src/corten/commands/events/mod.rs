@@ -93,7 +93,7 @@ fn wait(ooms: Option<&OomEvents>, process: &OwnedFd, next: Instant) -> Result<Wo
 /// Prints that memory has run out, once for all that came together, as runc does. False when nothing more can come.
 fn print_ooms(container: &Container, ooms: &mut Option<OomEvents>) -> Result<bool, Failure> {
     let Some(events) = ooms else { return Ok(true) };
-    match events.read().map_err(runtime_core::Error::from)? {
+    match events.read()? {
         None => return Ok(false),
         Some(0) => {}
         Some(_) => output::print_json(&Event::<()> { kind: "oom", id: container.id(), data: None })?,
