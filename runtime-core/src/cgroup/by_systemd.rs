@@ -10,7 +10,9 @@ use super::{
     tree::Tree,
 };
 use crate::annotations::SYSTEMD_SUBGROUP;
-use oci_spec::runtime::{LinuxDeviceCgroup, LinuxResources};
+#[cfg(feature = "checkpoint")]
+use oci_spec::runtime::LinuxDeviceCgroup;
+use oci_spec::runtime::LinuxResources;
 use std::{collections::HashMap, path::Path};
 
 /// The v1 controllers in whose hierarchies systemd makes the cgroups of a delegated unit.
@@ -53,11 +55,6 @@ impl Cgroup {
     /// Whether the cgroup can only be made around the container's first process, by [`Cgroup::enter`].
     pub fn waits_for_process(&self) -> bool {
         self.unit.is_some()
-    }
-
-    /// Whether [`Cgroup::enter_delegated`] has something to do.
-    pub(crate) fn delegates(&self) -> bool {
-        self.delegated.is_some()
     }
 
     /// Has systemd make the unit of container `id` around its waiting first process `pid`, and sets all limits, as
@@ -111,6 +108,7 @@ impl Cgroup {
     }
 
     /// The same with no limit yet: what makes the container's processes is in it before them. [`Cgroup::apply_late`] follows.
+    #[cfg(feature = "checkpoint")]
     pub fn enter_without_limits(
         &mut self,
         pid: i32,
@@ -125,6 +123,7 @@ impl Cgroup {
     }
 
     /// As [`Cgroup::apply`], where the cgroup was entered without limits if that is systemd's.
+    #[cfg(feature = "checkpoint")]
     pub fn apply_late(&self, resources: &LinuxResources) -> Result<()> {
         if self.unit.is_some() {
             let mut all = resources.clone();

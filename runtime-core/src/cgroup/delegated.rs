@@ -38,6 +38,11 @@ pub(super) fn delegated(annotations: &HashMap<String, String>, trees: &[Tree]) -
 }
 
 impl Cgroup {
+    /// Whether [`Cgroup::enter_delegated`] has something to do.
+    pub(crate) fn delegates(&self) -> bool {
+        self.delegated.is_some()
+    }
+
     /// Makes the sub-cgroup that the container's first process `pid` is given, for the user `uid`, and moves it there: its
     /// cgroup namespace begins above.
     pub fn enter_delegated(&self, pid: i32, uid: u32) -> Result<()> {
