@@ -9,7 +9,7 @@ use crate::{
 };
 use oci_spec::runtime::Hooks;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, fs::File, path::PathBuf};
+use std::{collections::HashMap, fs::File, path::PathBuf, time::SystemTime};
 
 /// A process, proved by its start time to be the one that was meant: numbers are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,5 +103,47 @@ impl Record {
         }
         let name = File::open("/etc/passwd").ok().and_then(|file| passwd::name_of(file, self.owner));
         name.unwrap_or_else(|| self.owner.to_string())
+    }
+}
+
+/// A time by RFC 3339 in UTC, to the nanosecond.
+pub(super) fn rfc3339(time: SystemTime) -> String {
+    // A clock before 1970 is none.
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    // Years begin in March, so that a leap day is the last of its year; 400 of them have 146,097 days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + next;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let nanos = since.subsec_nanos();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_those_of_date() {
+        // `date -u -d @SECONDS +%FT%TZ`
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000000000Z"),
+            (1_709_251_199, "2024-02-29T23:59:59.000000000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000000Z"),
+        ] {
+            assert_eq!(rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+        let late = SystemTime::UNIX_EPOCH + Duration::new(1_800_000_000, 5);
+        assert_eq!(rfc3339(late), "2027-01-15T08:00:00.000000005Z");
     }
 }
