@@ -37,6 +37,7 @@ pub(crate) fn plan(process: &Process, program: &mut Program) -> Result<()> {
 }
 
 /// Whether the kernel has this AppArmor profile, as far as it tells: CRIU 3.17 hangs over one that is missing.
+#[cfg(feature = "checkpoint")]
 pub(crate) fn check_loaded(place: &str, profile: &str) -> Result<()> {
     let Ok(loaded) = fs::read_to_string("/sys/kernel/security/apparmor/profiles") else { return Ok(()) };
     let is_it = |line: &str| line.rsplit_once(" (").is_some_and(|(name, _)| name == profile);
@@ -47,6 +48,7 @@ pub(crate) fn check_loaded(place: &str, profile: &str) -> Result<()> {
 }
 
 /// The AppArmor profile that a process asks for.
+#[cfg(feature = "checkpoint")]
 pub(crate) fn profile(process: &Process) -> Option<&str> {
     asked(process.apparmor_profile())
 }

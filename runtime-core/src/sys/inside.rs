@@ -1,6 +1,7 @@
 //! What is done in a namespace of a process that runs already: by a child of ours that makes system calls and nothing else,
 //! so that no thread of the caller is ever in it.
 
+use super::network;
 use std::{
     ffi::CStr,
     fs::File,
@@ -48,29 +49,9 @@ fn act_in(pid: i32, name: &str, act: fn() -> Answer) -> io::Result<()> {
 
 /// Sets up the loopback device of the network namespace of process `pid`: netdevice(7).
 pub(crate) fn set_loopback_up(pid: i32) -> io::Result<()> {
-    act_in(pid, "net", || loopback_up().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL)))
-}
-
-/// The same in the calling thread's own namespace. It only makes system calls.
-pub(super) fn loopback_up() -> io::Result<()> {
-    const UP: libc::c_short = 1; // IFF_UP
-    // SAFETY: zeroes are a valid ifreq; its name is `lo`, ended by NUL. The ioctl reads that struct.
-    unsafe {
-        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
-        let socket = match libc::socket(libc::AF_UNIX, kind, 0) {
-            fd if fd < 0 => return Err(io::Error::last_os_error()),
-            fd => super::owned(fd),
-        };
-        let mut device: libc::ifreq = std::mem::zeroed();
-        for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
-            *to = libc::c_char::from_ne_bytes([*from]);
-        }
-        device.ifr_ifru.ifru_flags = UP;
-        match libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const device) {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
+    act_in(pid, "net", || {
+        network::loopback_up().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
+    })
 }
 
 /// Makes the root of the mount namespace of process `pid` read-only: mount_setattr(2).
