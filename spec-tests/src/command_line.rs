@@ -34,7 +34,10 @@ spec-tests table HEADING=REPORT.json ...      a Markdown table of groups and run
   --retries N            try a case that failed N times more, for a loaded machine (default: 0)
   --shim PATH            the shim to try: any binary that containerd starts for its task service
                          (of engines: the one beside the runtime, unless it is named)
-  --engine NAME          only containerd, shim, docker, docker-userns, podman or podman-rootless; may be repeated
+  --engine NAME          only containerd, shim, cri, docker, docker-shim, docker-userns, podman or podman-rootless;
+                         may be repeated
+  --path DIR             of engines: their programs are looked for in DIR/usr/bin and the like first, as other versions of
+                         packages are unpacked by `dpkg-deb -x`; may be repeated
   --reference PATH       of engines: what it passes is to be passed; `none` for no comparison (default: runc)
   --compare              of engines: try all cases with the reference too, not only those that fail, for a table of both
   --limit SECONDS        of engines: what is not done by then has failed (default: 345)
@@ -61,6 +64,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     let mut columns = Vec::new();
     let mut list = false;
     let mut only = Vec::new();
+    let mut folders: Vec<PathBuf> = Vec::new();
     let mut shim_file: Option<PathBuf> = None;
     let mut counts = Counts { rounds: 20, at_once: 200, in_a_row: 5000 };
     let mut compare = false;
@@ -102,6 +106,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             Arg::Long("list") => list = true,
             Arg::Long("unguarded") => options.unguarded = true,
             Arg::Long("engine") => only.push(parser.value()?.string()?),
+            Arg::Long("path") => folders.push(std::path::absolute(PathBuf::from(parser.value()?))?),
             Arg::Long("reference") => {
                 reference = Some(parser.value()?.into()).filter(|path: &PathBuf| path != "none");
             }
@@ -136,6 +141,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             compare,
             known,
             limit,
+            folders,
             engines: only,
             filter,
             jobs,

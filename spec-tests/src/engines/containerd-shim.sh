@@ -1,5 +1,4 @@
 #lib
-TYPE=$(basename "$RUNTIME" | sed 's/^containerd-shim-\(.*\)-v\([0-9]*\)$/io.containerd.\1.v\2/')
 USE=(--runtime "$TYPE")
 task_pid() { ctr task ls | awk -v n="$1" '$1 == n {print $2}'; }
 # The shim of $NAME: its container's parent.

@@ -1,5 +1,4 @@
 #lib
-TYPE=$(basename "$RUNTIME" | sed 's/^containerd-shim-\(.*\)-v\([0-9]*\)$/io.containerd.\1.v\2/')
 export CONTAINERD_NAMESPACE=k8s.io
 cri() { "$SUITE" cri "$CONTAINERD_ADDRESS" "$@" || { local code=$?; tail -n 1 "$BASE/containerd.log" >&2; return $code; }; }
 pod() { mkdir -p logs; cri run-pod "$NAME" "$WORK/logs" "$PARENT/$NAME" tried; }

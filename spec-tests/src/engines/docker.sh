@@ -362,12 +362,12 @@ eq "$out $code" 'got word 4'
 docker rm "$NAME" >/dev/null
 
 #case attach-signals
-docker run -d --name "$NAME" box sh -c 'trap "exit 6" INT; echo ready; while :; do sleep 0.1; done' >/dev/null
-soon sh -c 'docker logs "$NAME" | grep -q ready'
+docker run -d --name "$NAME" box sh -c 'trap "exit 6" INT; while :; do echo tick; sleep 0.1; done' >/dev/null
 # A shell's background jobs ignore SIGINT.
-python3 -c 'import signal, os, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])' docker attach "$NAME" &
+python3 -c 'import signal, os, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])' docker attach "$NAME" >out &
 pid=$!
-sleep 0.5
+# It passes signals on once it is attached.
+soon grep -q tick out
 kill -INT $pid
 code=0; wait $pid || code=$?
 eq $code 6
@@ -410,8 +410,9 @@ eq "$(docker run --rm -i box sh -c 'cat; echo end' </dev/null)" end
 #case live-restore
 # A daemon of this case alone: it is killed, and the next one finds the container.
 daemon() {
+    take
     setsid unshare --net dockerd --data-root "$WORK/data" --exec-root "$WORK/exec" -H "unix://$WORK/sock" -p "$WORK/pid" --bridge none --iptables=false \
-        --ip6tables=false --live-restore --add-runtime "tried=$RUNTIME" --default-runtime tried --cgroup-parent "$PARENT" --storage-driver vfs >>"$WORK/log" 2>&1 &
+        --ip6tables=false --live-restore "${TAKEN[@]}" --storage-driver vfs >>"$WORK/log" 2>&1 &
     export DOCKER_HOST=unix://$WORK/sock
     soon docker version || { tail -n 3 "$WORK/log" >&2; return 1; }
 }

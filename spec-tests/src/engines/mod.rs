@@ -4,12 +4,14 @@
 //! All of it runs in mount, network and process namespaces of its own, with what engines write to /etc, /run and /var/lib
 //! in memory: when the first process there ends, all daemons, mounts, networks and packet filter rules are gone.
 
+mod programs;
 mod run;
 mod script;
 mod verdict;
 mod worker;
 
 use crate::harness::{Kind, Known, catch_interrupts, in_path, interrupted};
+use programs::Programs;
 use run::Run;
 use script::Script;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) known: Known,
     /// All runs together take no longer.
     pub(crate) limit: Duration,
+    /// Folders that other versions of the engines were unpacked to; their programs go before the host's.
+    pub(crate) folders: Vec<PathBuf>,
     /// Only engines whose name begins so.
     pub(crate) engines: Vec<String>,
     /// Only cases whose `engine/name` holds one of these.
@@ -48,6 +52,8 @@ pub(crate) struct Options {
 struct Engine {
     name: &'static str,
     programs: &'static [&'static str],
+    /// The program whose version must begin with this number or a higher one.
+    since: Option<(&'static str, u32)>,
     /// What its cases share, then the cases.
     text: [&'static str; 3],
     /// What is tried beneath it.
@@ -64,46 +70,60 @@ enum Tried {
 const DOCKER: &str = include_str!("docker-daemon.sh");
 const CONTAINERD_DAEMON: &str = include_str!("containerd-daemon.sh");
 const CONTAINERD: &str = include_str!("containerd-cases.sh");
-const ENGINES: [Engine; 7] = [
+const ENGINES: [Engine; 8] = [
     Engine {
         name: "containerd",
         programs: &["containerd", "ctr"],
+        since: None,
         text: [CONTAINERD_DAEMON, CONTAINERD, include_str!("containerd.sh")],
         tried: Tried::Runtime,
     },
     Engine {
         name: "shim",
         programs: &["containerd", "ctr"],
+        since: None,
         text: [CONTAINERD_DAEMON, CONTAINERD, include_str!("containerd-shim.sh")],
         tried: Tried::Shim,
     },
     Engine {
         name: "cri",
         programs: &["containerd", "ctr"],
+        since: None,
         text: [CONTAINERD_DAEMON, include_str!("cri.sh"), ""],
         tried: Tried::Shim,
     },
     Engine {
         name: "docker",
         programs: &["dockerd", "docker", "iptables"],
+        since: None,
         text: [DOCKER, include_str!("docker.sh"), include_str!("docker-inside.sh")],
         tried: Tried::Runtime,
     },
     Engine {
+        name: "docker-shim",
+        programs: &["dockerd", "docker", "iptables", "containerd"],
+        since: Some(("dockerd", 23)),
+        text: [DOCKER, include_str!("docker.sh"), include_str!("docker-inside.sh")],
+        tried: Tried::Shim,
+    },
+    Engine {
         name: "docker-userns",
         programs: &["dockerd", "docker", "iptables"],
+        since: None,
         text: [DOCKER, include_str!("docker-userns.sh"), ""],
         tried: Tried::Runtime,
     },
     Engine {
         name: "podman",
         programs: &["podman", "conmon"],
+        since: None,
         text: ["", include_str!("podman.sh"), ""],
         tried: Tried::Runtime,
     },
     Engine {
         name: "podman-rootless",
         programs: &["podman", "conmon", "newuidmap", "setpriv"],
+        since: None,
         text: ["", include_str!("podman-rootless.sh"), ""],
         tried: Tried::Runtime,
     },
@@ -125,9 +145,16 @@ impl Engine {
     }
 
     /// The first program that is not here.
-    fn lacks(&self) -> Option<&'static str> {
+    fn lacks(&self, programs: &Programs) -> Option<&'static str> {
         let mut needed = TOOLS.iter().chain(self.programs);
-        needed.find(|name| !in_path(Path::new(name)).is_file()).copied()
+        needed.find(|name| programs.find(name).is_none()).copied()
+    }
+
+    /// Why this version of it can do none of this.
+    fn too_old(&self, programs: &Programs) -> Option<String> {
+        let (program, wanted) = self.since?;
+        let here = programs.major(program).filter(|here| *here < wanted)?;
+        Some(format!("{program} is of version {here}, and takes a shim from {wanted} on"))
     }
 }
 
@@ -136,6 +163,7 @@ impl Engine {
 struct Order {
     engine: String,
     runtime: PathBuf,
+    path: std::ffi::OsString,
     base: PathBuf,
     parent: String,
     cases: Vec<String>,
@@ -195,7 +223,8 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
     let reference = compare(options.reference.as_deref());
     let beside = runtime.with_file_name("containerd-shim-corten-v1");
     let shim = find(options.shim.as_deref().unwrap_or(&beside));
-    let shim_reference = compare(options.reference.as_ref().map(|_| Path::new(SHIM_REFERENCE)));
+    let programs = Programs::new(&options.folders);
+    let shim_reference = options.reference.as_ref().and_then(|_| programs.find(SHIM_REFERENCE));
     catch_interrupts()?;
     let deadline = Instant::now() + options.limit;
     let mut sum = Sum::default();
@@ -205,7 +234,11 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
         if cases.is_empty() || interrupted() {
             continue;
         }
-        if let Some(program) = engine.lacks() {
+        if let Some(why) = engine.too_old(&programs) {
+            sum.tell(engine, "all", Kind::Skipped, &why);
+            continue;
+        }
+        if let Some(program) = engine.lacks(&programs) {
             let why = format!("{program} is not installed");
             cases.iter().for_each(|case| sum.tell(engine, case, Kind::Skipped, &why));
             continue;
@@ -218,7 +251,9 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
                 continue;
             }
         };
-        let run = |runtime: &Path, cases: &[String]| Run { engine, runtime, options, deadline }.run(cases);
+        let run = |runtime: &Path, cases: &[String]| {
+            Run { engine, runtime, programs: &programs, options, deadline }.run(cases)
+        };
         let ours = run(tried, &cases)?;
         let passes = |case: &&String| ours.get(*case).is_some_and(|told| told.kind == Kind::Passed);
         let asked = cases.iter().filter(|case| options.compare || !passes(case)).cloned().collect::<Vec<_>>();

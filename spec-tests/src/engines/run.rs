@@ -1,6 +1,6 @@
 //! One engine with one runtime: a worker in namespaces of its own, and what it tells.
 
-use super::{Engine, Options, Order, Told};
+use super::{Engine, Options, Order, Told, programs::Programs};
 use crate::harness::{Kind, hierarchies, interrupted, remove_cgroup};
 use std::{
     collections::BTreeMap,
@@ -17,6 +17,7 @@ use std::{
 pub(super) struct Run<'a> {
     pub(super) engine: &'a Engine,
     pub(super) runtime: &'a Path,
+    pub(super) programs: &'a Programs,
     pub(super) options: &'a Options,
     pub(super) deadline: Instant,
 }
@@ -29,6 +30,7 @@ impl Run<'_> {
         let order = Order {
             engine: self.engine.name.to_owned(),
             runtime: self.runtime.to_owned(),
+            path: self.programs.path(),
             base: env::temp_dir().join(format!("corten-test-{id}")),
             parent: format!("/corten-test-{id}"),
             cases: cases.to_vec(),

@@ -1,6 +1,6 @@
 //! The side in the namespaces: one engine with one runtime, all cases of it, several at a time.
 
-use super::{Engine, Order, Told};
+use super::{Engine, Order, Told, programs};
 use crate::harness::{Kind, within};
 use nix::{
     sys::{
@@ -168,7 +168,8 @@ impl Worker {
             ("PARENT", self.order.parent.clone().into()),
             ("CGROUPS", cgroups.into()),
             ("LC_ALL", "C".into()),
-            ("PATH", "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin".into()),
+            ("PATH", self.order.path.clone()),
+            ("TYPE", programs::runtime_type(&self.order.runtime).unwrap_or_default().into()),
             ("DOCKER_HOST", format!("unix://{}/docker.sock", base.display()).into()),
             ("CONTAINERD_ADDRESS", at("containerd.sock")),
         ]
