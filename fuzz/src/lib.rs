@@ -2,6 +2,7 @@
 //! for a while; the tests try a little of it each time. An input that ends in a panic is left in a file.
 
 mod mutate;
+mod task_service;
 
 pub use mutate::{Mutator, seeds};
 
@@ -28,6 +29,10 @@ pub enum Corpus {
     States,
     /// Files of the kernel.
     HostFiles,
+    /// Frames of containerd's task service.
+    Conversations,
+    /// What is in such frames.
+    Messages,
 }
 
 /// All targets.
@@ -43,6 +48,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "profile", corpus: Corpus::Part("/linux/seccomp"), run: runtime_core::fuzzing::profile },
     Target { name: "state", corpus: Corpus::States, run: runtime_core::fuzzing::state },
     Target { name: "host-files", corpus: Corpus::HostFiles, run: runtime_core::fuzzing::host_files },
+    Target { name: "frames", corpus: Corpus::Conversations, run: task_service::frames },
+    Target { name: "messages", corpus: Corpus::Messages, run: task_service::messages },
 ];
 
 /// A bundle whose root exists: the folder for temporary files.

@@ -1,6 +1,6 @@
 //! Inputs: a seed of the corpus with a few changes, of its JSON tree or of its bytes.
 
-use crate::Corpus;
+use crate::{Corpus, task_service};
 use serde_json::{Map, Value, json};
 
 const BUNDLES: [&str; 5] = [
@@ -37,6 +37,8 @@ pub fn seeds(corpus: Corpus) -> Vec<Vec<u8>> {
             parts.map(String::into_bytes).collect()
         }
         Corpus::States => vec![STATE.replace('\n', "").into_bytes()],
+        Corpus::Conversations => task_service::conversations(),
+        Corpus::Messages => task_service::single_messages(),
         Corpus::HostFiles => HOST_FILES.map(|text| text.as_bytes().to_vec()).to_vec(),
     }
 }
@@ -127,15 +129,17 @@ impl Mutator {
     pub fn input(&mut self) -> Vec<u8> {
         let at = self.random.below(self.seeds.len());
         let mut bytes = self.seeds.get(at).cloned().unwrap_or_default();
+        let tree = serde_json::from_slice::<Value>(&bytes);
+        let no_tree = tree.is_err();
         if self.random.below(4) > 0
-            && let Ok(mut tree) = serde_json::from_slice::<Value>(&bytes)
+            && let Ok(mut tree) = tree
         {
             for _ in 0..=self.random.below(4) {
                 self.change_tree(&mut tree);
             }
             bytes = tree.to_string().into_bytes();
         }
-        if self.random.below(3) == 0 {
+        if no_tree || self.random.below(3) == 0 {
             for _ in 0..=self.random.below(6) {
                 self.change_bytes(&mut bytes);
             }
