@@ -61,7 +61,11 @@ impl Server {
 
     pub(super) fn pids(&mut self, to: ReplyTo, request: &PidsRequest) -> Result<()> {
         let container = self.container(&request.id)?;
-        let pids = container.runtime()?.pids()?;
+        let mut pids = container.runtime()?.pids()?;
+        // A daemon from 1.7 on that is started again ends a shim whose answer is empty, and its exit status is lost.
+        if pids.is_empty() && container.is_over() {
+            pids.extend(i32::try_from(container.init.pid));
+        }
         let processes = pids.into_iter().map(|pid| process_info(container, pid.unsigned_abs())).collect();
         self.reply(to, &PidsResponse { processes });
         Ok(())

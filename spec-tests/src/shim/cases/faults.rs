@@ -34,6 +34,7 @@ pub(super) fn add(suite: &mut Suite) {
     group.must("killed-shim-exec", "delete after the shim was killed", probe(killed_with_exec));
     group.must("delete-twice", "delete", probe(delete_twice));
     group.must("reconnect", "the daemon is started again", probe(reconnect));
+    group.must("reconnect-ended", "the daemon is started again after the end", probe(reconnect_ended));
     group.must("waiter-goes", "a connection that ends while it waits", probe(waiter_goes));
     group.must("slow-hook", "a slow container does not hold up another", probe(slow_hook));
     group.must("reader-that-does-not-read", "a client that takes no answers", probe(deaf_client));
@@ -87,6 +88,17 @@ fn reconnect(probe: &Probe) -> Verdict {
     let _: PidsResponse = task.client.call("Pids", &task.me())?;
     check_eq!(task.wait()?, 137, "the exit status");
     task.is(status::STOPPED)
+}
+
+/// A daemon from 1.7 on asks for Pids, and ends a shim that names none: it takes it for one that was never used.
+fn reconnect_ended(probe: &Probe) -> Verdict {
+    let task = probe.task_in(State::Stopped)?;
+    let again = task.connection()?;
+    let told: PidsResponse = again.call("Pids", &task.me())?;
+    check!(!told.processes.is_empty(), "Pids of a container that has ended and is not deleted is empty");
+    let told: DeleteResponse = again.call("Delete", &task.me())?;
+    check_eq!(told.exit_status, 137, "the exit status");
+    Ok(())
 }
 
 fn waiter_goes(probe: &Probe) -> Verdict {
