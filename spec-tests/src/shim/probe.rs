@@ -58,33 +58,57 @@ pub(crate) fn probe(body: impl Fn(&Probe) -> Verdict) -> impl Fn(&Test) -> Verdi
         mount(Some("none"), RUN, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
         let daemon = Daemon::new(test.dir(), test.runtime())?;
         let probe = Probe { test, daemon, made: RefCell::default() };
-        let over = Arc::new(AtomicBool::new(false));
-        let reaper = reap_orphans(Arc::clone(&over));
+        let reaper = Reaper::start();
         let done = body(&probe).and_then(|()| probe.tidy());
         let done = done.map_err(|stop| probe.with_log(stop));
         umount2(RUN, MntFlags::MNT_DETACH)?;
-        over.store(true, Ordering::Relaxed);
-        let _ = reaper.join();
+        drop(reaper);
         done
     }
 }
 
-/// What a killed shim orphans comes to the suite, which reaps it as process 1 of a machine does: the first process of a
-/// pid namespace cannot end before.
-fn reap_orphans(over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
-    thread::spawn(move || {
-        while !over.load(Ordering::Relaxed) {
-            let children = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()));
-            for pid in children.unwrap_or_default().split_whitespace() {
-                // Others are the suite's own calls, which it waits for itself.
-                let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                if let (true, Ok(pid)) = (stat.contains("(payload) Z"), pid.parse()) {
-                    let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+/// What shims orphan, and the servers themselves, come to the suite, which reaps them as process 1 of a machine does: the
+/// first process of a pid namespace cannot end before.
+pub(super) struct Reaper {
+    over: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Reaper {
+    /// Reaps until it is dropped.
+    pub(super) fn start() -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&over);
+        let reap = move || {
+            while !end.load(Ordering::Relaxed) {
+                for pid in zombies() {
+                    let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
                 }
+                thread::sleep(Duration::from_millis(3));
             }
-            thread::sleep(Duration::from_millis(3));
-        }
-    })
+        };
+        Self { over, thread: Some(thread::spawn(reap)) }
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+/// The children that have ended and that nobody else waits for: the suite's own calls are in its process group.
+fn zombies() -> Vec<Pid> {
+    let children = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()));
+    let ended = |pid: &&str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, group) = (fields.next(), fields.nth(1));
+        state == Some("Z") && (stat.contains("(payload)") || group == Some(pid))
+    };
+    let found = children.unwrap_or_default();
+    found.split_whitespace().filter(ended).flat_map(str::parse).map(Pid::from_raw).collect()
 }
 
 impl<'t> Probe<'t> {

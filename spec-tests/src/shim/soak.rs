@@ -6,7 +6,7 @@ use super::{
     daemon::Daemon,
     lifecycle::Place,
     messages::{ConnectResponse, ProcessRequest},
-    probe::{RUN, files, gone},
+    probe::{RUN, Reaper, files, gone},
 };
 use crate::harness::{Test, Verdict, check, check_eq, fail, hierarchies, interrupted};
 use nix::mount::{MsFlags, mount};
@@ -28,6 +28,8 @@ pub(crate) fn soak(test: &Test, at_once: usize, in_a_row: usize) -> Verdict {
     fs::create_dir_all(RUN)?;
     mount(Some("none"), RUN, Some("tmpfs"), MsFlags::empty(), Some("mode=755"))?;
     let daemon = Daemon::new(test.dir(), test.runtime())?;
+    // Servers are orphans of their own start, as beneath a daemon.
+    let _reaper = Reaper::start();
     for pod in [Some("soak-pod"), None] {
         let begin = Instant::now();
         parallel(test, &daemon, pod, at_once)?;
