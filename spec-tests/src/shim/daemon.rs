@@ -8,10 +8,11 @@ use super::{
 use crate::harness::{Call, Done, Verdict, fail, within};
 use prost::Message;
 use std::{
+    collections::BTreeMap,
     fs, io,
     net::Shutdown,
     os::unix::{
-        fs::symlink,
+        fs::{OpenOptionsExt, symlink},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -126,6 +127,8 @@ pub(crate) struct Daemon {
     pub(crate) dir: PathBuf,
     pub(crate) shim: PathBuf,
     pub(crate) events: Events,
+    /// The reading ends of shims' logs.
+    logs: Mutex<BTreeMap<String, fs::File>>,
     calls: AtomicU32,
 }
 
@@ -136,7 +139,8 @@ impl Daemon {
         fs::create_dir_all(dir.join("work"))?;
         let events = Events::default();
         events.serve(&dir.join("d.sock.ttrpc"))?;
-        Ok(Self { dir, shim: shim.to_owned(), events, calls: AtomicU32::new(0) })
+        let (logs, calls) = (Mutex::default(), AtomicU32::new(0));
+        Ok(Self { dir, shim: shim.to_owned(), events, logs, calls })
     }
 
     /// The address of the daemon's own service, of which a shim only passes on the name.
@@ -149,8 +153,7 @@ impl Daemon {
         self.dir.join("d.sock.ttrpc")
     }
 
-    /// Makes a bundle's directory what containerd makes of it: the `log` FIFO, whose reading end a thread holds and drains,
-    /// and the `work` link.
+    /// Makes a bundle's directory what containerd makes of it: the `log` FIFO, whose reading end is held, and the `work` link.
     pub(crate) fn prepare(&self, bundle: &Path, id: &str) -> io::Result<()> {
         let work = self.dir.join("work").join(id);
         fs::create_dir_all(&work)?;
@@ -161,17 +164,28 @@ impl Daemon {
         if !log.exists() {
             nix::unistd::mkfifo(&log, nix::sys::stat::Mode::from_bits_truncate(0o700))?;
         }
-        let mut from = fs::File::options().read(true).write(true).open(&log)?;
-        let mut to = fs::File::create(self.dir.join(format!("{id}.log")))?;
-        // It holds both ends, so that it never ends before the process.
-        thread::spawn(move || io::copy(&mut from, &mut to));
+        let from = fs::File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&log)?;
+        // It is read when somebody asks: until then all must fit.
+        let _ = nix::fcntl::fcntl(&from, nix::fcntl::FcntlArg::F_SETPIPE_SZ(1 << 20));
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.insert(id.to_owned(), from);
         Ok(())
     }
 
-    /// What a shim of container `id` wrote to its log.
+    /// What a shim of container `id` has written to its log since this was asked last.
     pub(crate) fn log(&self, id: &str) -> String {
-        let text = fs::read(self.dir.join(format!("{id}.log"))).unwrap_or_default();
+        let mut text = Vec::new();
+        if let Some(from) = self.logs.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id) {
+            // The end of what is there is an error: there is none to the FIFO.
+            let _ = io::Read::read_to_end(from, &mut text);
+        }
         String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Keeps nothing of container `id`.
+    pub(crate) fn forget(&self, id: &str) -> io::Result<()> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        fs::remove_dir_all(self.dir.join("work").join(id))
     }
 
     /// A call of the shim's binary for container `id`, as containerd makes it.

@@ -95,6 +95,7 @@ impl Place {
     /// `delete` by the daemon, and the bundle is no more.
     pub(super) fn remove(&self, daemon: &Daemon) -> Verdict {
         daemon.delete(&self.dir, &self.id)?.ok()?;
+        daemon.forget(&self.id)?;
         Ok(fs::remove_dir_all(&self.dir)?)
     }
 }
