@@ -2,9 +2,11 @@
 
 mod idmap;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    sys::mount::place,
+};
 use corten_ttrpc::types::Mount;
-use idmap::Layers;
 use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -13,15 +15,12 @@ use nix::{
 use std::{
     env,
     fs::{self, DirBuilder},
-    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
+    os::{fd::AsFd, unix::fs::DirBuilderExt},
     path::{Component, Path, PathBuf},
 };
 
 /// The longest data of mount(2), all options of a file system in one text.
 const DATA: usize = 4095;
-
-/// The directory of a bundle where id-mapped layers are for as long as an overlay is made of them.
-const LAYERS: &str = "corten-layers";
 
 /// What options are flags of mount(2): the flag, and whether it is set or cleared.
 const FLAGS: &[(&str, MsFlags, bool)] = &[
@@ -133,24 +132,33 @@ fn mount_one(wanted: &Mount, rootfs: &Path) -> Result<()> {
     let bind = options.flags.contains(MsFlags::MS_BIND);
     let kind = wanted.kind.as_str();
     let namespace = idmap::namespace(&options.uids, &options.gids)?;
-    let call = |source: &Path, flags, data: Option<&str>| {
-        mount(Some(source), &target, Some(kind), flags, data).map_err(|errno| {
+    let call_at = |target: &Path, flags, data: Option<&str>| {
+        mount(Some(source), target, Some(kind), flags, data).map_err(|errno| {
             Error::io(format!("mount {kind} {} on {}", wanted.source, target.display()), errno)
         })
     };
+    let call = |flags, data: Option<&str>| call_at(&target, flags, data);
     if bind {
         // Flags beside that of the bind itself are heeded when it is mounted again.
-        let first = options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC);
-        call(source, first, None)?;
+        call(options.flags & (MsFlags::MS_BIND | MsFlags::MS_REC), None)?;
         let others = options.flags - MsFlags::MS_REC - MsFlags::MS_BIND;
         if !others.is_empty() {
-            call(source, others | MsFlags::MS_BIND | MsFlags::MS_REMOUNT, None)?;
+            call(others | MsFlags::MS_BIND | MsFlags::MS_REMOUNT, None)?;
         }
+    } else if let Some(namespace) = namespace.as_ref().filter(|_| kind == "overlay") {
+        // The overlay itself cannot be mapped: its layers are.
+        let at = options.data.iter().position(|option| option.starts_with("lowerdir="));
+        let at = at.ok_or_else(|| Error::unknown("uidmap, gidmap: an overlay without layers"))?;
+        let list = options.data.remove(at);
+        let made = idmap::overlay(list.trim_start_matches("lowerdir="), namespace, |names, place| {
+            options.data.push(format!("lowerdir={names}"));
+            call_at(place, options.flags, Some(&options.data.join(",")))
+        })?;
+        place(made.as_fd(), &target)
+            .map_err(|error| Error::io(format!("move_mount to {}", target.display()), error))?;
     } else {
-        let layers = map_layers(kind, &mut options.data, rootfs, namespace.as_ref())?;
         let data = data(kind, &options.data)?;
-        call(source, options.flags, Some(data.as_str()).filter(|data| !data.is_empty()))?;
-        drop(layers);
+        call(options.flags, Some(data.as_str()).filter(|data| !data.is_empty()))?;
     }
     if let Some(namespace) = namespace.filter(|_| kind != "overlay") {
         idmap::remap(&target, options.flags.contains(MsFlags::MS_REC), &namespace)?;
@@ -160,22 +168,6 @@ fn mount_one(wanted: &Mount, rootfs: &Path) -> Result<()> {
             .map_err(|errno| Error::io(format!("change how {} spreads", target.display()), errno))?;
     }
     Ok(())
-}
-
-/// Of an overlay whose ids are to be mapped, maps the layers: the overlay itself cannot be mapped.
-fn map_layers(
-    kind: &str,
-    data: &mut [String],
-    rootfs: &Path,
-    namespace: Option<&OwnedFd>,
-) -> Result<Option<Layers>> {
-    let Some(namespace) = namespace.filter(|_| kind == "overlay") else { return Ok(None) };
-    let lower = data.iter_mut().find(|option| option.starts_with("lowerdir="));
-    let lower = lower.ok_or_else(|| Error::unknown("uidmap, gidmap: an overlay without layers"))?;
-    let list = lower.trim_start_matches("lowerdir=");
-    let layers = Layers::map(list, rootfs.with_file_name(LAYERS), namespace)?;
-    *lower = format!("lowerdir={}", layers.names());
-    Ok(Some(layers))
 }
 
 /// The options of a file system in one text. The layers of an overlay may be too many for it: then they are named from the
@@ -366,10 +358,12 @@ mod tests {
             let options = [texts(&maps), vec![lower, writable("upper"), writable("work")]].concat();
             let overlay =
                 Mount { kind: "overlay".into(), source: "overlay".into(), options, ..Mount::default() };
+            let before = env::current_dir().unwrap();
             mount_all(&[overlay], &rootfs).unwrap();
             assert_eq!(owner(&rootfs.join("from-lower-one")), 100_000);
             assert_eq!(owner(&rootfs.join("from-upper")), 0);
-            assert!(!dir.join(LAYERS).exists());
+            assert_eq!(env::current_dir().unwrap(), before);
+            assert!(Path::new("/proc/self").exists());
             unmount_all(&rootfs).unwrap();
         });
     }

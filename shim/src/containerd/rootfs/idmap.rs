@@ -1,23 +1,21 @@
 //! Id-mapped mounts of a request: the options `uidmap=` and `gidmap=`, each `FIRST:HOST:COUNT`, more of them after commas.
-//! A file system is mapped itself; of an overlay its layers are, each in a clone that is seen only until the overlay has it.
+//! A file system is mapped itself; of an overlay its layers are, each in a clone that nobody else sees.
 
 use crate::{
     error::{Error, Result},
     sys::mount::{clone_tree, map_ids, place},
 };
 use nix::{
-    mount::{MntFlags, umount2},
-    sched::{CloneFlags, unshare},
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns, unshare},
+    unistd::{chroot, fchdir},
 };
 use runtime_core::oci_spec::runtime::{LinuxIdMapping, LinuxIdMappingBuilder};
 use std::{
     env,
-    fs::{self, DirBuilder},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::DirBuilderExt,
-    },
-    path::{Path, PathBuf},
+    fs::{self, File},
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
 };
 
 /// The user namespace that the options ask for; nothing where they ask for none.
@@ -54,56 +52,81 @@ pub(super) fn remap(target: &Path, recursive: bool, namespace: &OwnedFd) -> Resu
     place(tree.as_fd(), target).map_err(|error| failed("move_mount", error))
 }
 
-/// The layers of an overlay with their ids mapped, in a directory that is this thread's working directory while they are
-/// needed. Dropped, they are seen no more.
-pub(super) struct Layers {
-    dir: PathBuf,
-    count: usize,
-}
-
-impl Layers {
-    /// Clones and maps the layers of `list` beneath the new directory `dir`.
-    pub(super) fn map(list: &str, dir: PathBuf, namespace: &OwnedFd) -> Result<Self> {
-        let failed = |path: &Path, doing: &str, error| {
-            Error::io(format!("map the ids of layer {}: {doing}", path.display()), error)
+/// An overlay whose layers, the list of `lowerdir=`, have their ids mapped; attached nowhere. `make` mounts it from the names of
+/// the mapped layers upon the path that it is given.
+///
+/// The layers must be seen somewhere for as long as that takes. That is in a mount namespace of this thread alone, which goes with the
+/// thread: where the daemon removes bundles they would be in the way of a shim that is killed in the middle, and be
+/// emptied with the bundle.
+pub(super) fn overlay(
+    list: &str,
+    namespace: &OwnedFd,
+    make: impl FnOnce(&str, &Path) -> Result<()>,
+) -> Result<OwnedFd> {
+    let map = |layer: &Path| {
+        let failed = |doing: &str, error| {
+            Error::io(format!("map the ids of layer {}: {doing}", layer.display()), error)
         };
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|error| Error::io(format!("{}: make it", dir.display()), error))?;
-        let mut layers = Self { dir, count: 0 };
-        for layer in list.split(':').map(Path::new) {
-            let place_for = layers.dir.join(layers.count.to_string());
-            let tree = clone_tree(layer, false).map_err(|error| failed(layer, "open_tree", error))?;
-            map_ids(tree.as_fd(), false, namespace.as_fd())
-                .map_err(|error| failed(layer, "mount_setattr", error))?;
-            fs::create_dir(&place_for).map_err(|error| failed(layer, "mkdir", error))?;
-            layers.count += 1;
-            place(tree.as_fd(), &place_for).map_err(|error| failed(layer, "move_mount", error))?;
-        }
-        unshare(CloneFlags::CLONE_FS).map_err(|errno| Error::io("unshare the working directory", errno))?;
-        env::set_current_dir(&layers.dir)
-            .map_err(|error| Error::io(format!("chdir {}", layers.dir.display()), error))?;
-        Ok(layers)
-    }
-
-    /// The layers' names from the working directory, as an overlay takes them.
-    pub(super) fn names(&self) -> String {
-        (0..self.count).map(|number| number.to_string()).collect::<Vec<_>>().join(":")
-    }
+        let tree = clone_tree(layer, false).map_err(|error| failed("open_tree", error))?;
+        map_ids(tree.as_fd(), false, namespace.as_fd()).map_err(|error| failed("mount_setattr", error))?;
+        Ok(tree)
+    };
+    let layers = list.split(':').map(Path::new).map(map).collect::<Result<Vec<_>>>()?;
+    let home = Home::leave()?;
+    let made = overlay_apart(&layers, make);
+    home.enter()?;
+    made
 }
 
-impl Drop for Layers {
-    fn drop(&mut self) {
-        let _ = env::set_current_dir("/");
-        for number in 0..self.count {
-            let layer = self.dir.join(number.to_string());
-            let _ = umount2(&layer, MntFlags::MNT_DETACH);
-            let _ = fs::remove_dir(&layer);
-        }
-        if let Err(error) = fs::remove_dir(&self.dir) {
-            log::warn!("{}", Error::io(format!("{}: remove it", self.dir.display()), error));
-        }
+/// A directory that every host has, and no layer. In the thread's own namespace it is hidden by the layers.
+const APART: &str = "/proc";
+
+fn overlay_apart(layers: &[OwnedFd], make: impl FnOnce(&str, &Path) -> Result<()>) -> Result<OwnedFd> {
+    let failed = |doing: &str, error| Error::io(format!("a place for mapped layers: {doing}"), error);
+    let mounted = |target: &str, kind: Option<&str>, flags| {
+        mount(kind, target, kind, flags, None::<&str>).map_err(|errno| failed("mount", errno.into()))
+    };
+    mounted("/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)?;
+    mounted(APART, Some("tmpfs"), MsFlags::empty())?;
+    // From here the names are short, and fit into one call of mount(2).
+    env::set_current_dir(APART).map_err(|error| failed("chdir", error))?;
+    for (number, tree) in layers.iter().enumerate() {
+        let name = number.to_string();
+        fs::create_dir(&name).map_err(|error| failed("mkdir", error))?;
+        place(tree.as_fd(), Path::new(&name)).map_err(|error| failed("move_mount", error))?;
+    }
+    let target = Path::new("overlay");
+    fs::create_dir(target).map_err(|error| failed("mkdir", error))?;
+    let names: Vec<_> = (0..layers.len()).map(|number| number.to_string()).collect();
+    make(&names.join(":"), target)?;
+    clone_tree(target, false).map_err(|error| failed("open_tree", error))
+}
+
+/// The mount namespace and the directories that a thread has left.
+struct Home {
+    namespace: File,
+    root: File,
+    working: File,
+}
+
+impl Home {
+    /// Leaves for a mount namespace of this thread's own.
+    fn leave() -> Result<Self> {
+        let open = |path: &str| File::open(path).map_err(|error| Error::io(format!("{path}: open"), error));
+        let home =
+            Self { namespace: open("/proc/thread-self/ns/mnt")?, root: open("/")?, working: open(".")? };
+        let flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FS;
+        unshare(flags).map_err(|errno| Error::io("unshare the mount namespace", errno))?;
+        Ok(home)
+    }
+
+    /// Comes back.
+    fn enter(self) -> Result<()> {
+        let back = setns(&self.namespace, CloneFlags::CLONE_NEWNS)
+            .and_then(|()| fchdir(&self.root))
+            .and_then(|()| chroot("."))
+            .and_then(|()| fchdir(&self.working));
+        back.map_err(|errno| Error::io("enter the mount namespace again", errno))
     }
 }
 
