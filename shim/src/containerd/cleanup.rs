@@ -5,11 +5,12 @@ use crate::{
     clock,
     error::{Error, Result},
     flags::Flags,
-    group, options, rootfs,
+    group::{self, Answer},
+    options, rootfs,
 };
 use corten_ttrpc::{Message, task::DeleteResponse};
 use runtime_core::Container;
-use std::{env, fs, os::unix::net::UnixStream, path::Path};
+use std::{env, fs, path::Path};
 
 /// 128 and SIGKILL.
 const KILLED: u32 = 137;
@@ -22,7 +23,7 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
     };
     let root = options::noted_root(&bundle, &flags.namespace);
     let socket = group::noted(&bundle);
-    let served = socket.as_deref().is_some_and(|socket| UnixStream::connect(socket).is_ok());
+    let served = socket.as_deref().is_some_and(|socket| group::answer(socket) == Answer::Given);
     let pid = Container::load(&root, &flags.id).ok().and_then(|container| container.pid());
     if !served {
         let group = group::led(&bundle);

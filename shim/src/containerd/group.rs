@@ -1,21 +1,25 @@
 //! Which containers share a shim, and the socket that they are reached by.
 
 use crate::error::{Error, Result};
+use corten_ttrpc::{Kind, Message, Request, encode, task::SERVICE_V2};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io::{self, Write},
+    io::{self, ErrorKind, Read, Write},
     os::unix::{
         fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Where sockets of shims are, for every daemon of the host.
 const SOCKETS: &str = "/run/containerd/s";
+/// How long a shim may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest path of a Unix socket that containerd takes.
 const MAX_SOCKET_PATH: usize = 106;
 /// Annotations that name the group, the first that is there.
@@ -82,20 +86,51 @@ pub(crate) fn bind(path: &Path) -> Result<Socket> {
     lock.lock().map_err(|error| failed("lock its directory", error))?;
     match UnixListener::bind(path) {
         Ok(listener) => return private(path, listener).map_err(|error| failed("chmod", error)),
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => return Err(failed("bind", error)),
+        Err(error) if error.kind() != ErrorKind::AddrInUse => return Err(failed("bind", error)),
         Err(_) => {}
     }
-    if UnixStream::connect(path).is_ok() {
+    if answer(path) != Answer::None {
         return Ok(Socket::Served);
     }
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
             return Err(failed("remove a stale one", error));
         }
         _ => {}
     }
     let listener = UnixListener::bind(path).map_err(|error| failed("bind", error))?;
     private(path, listener).map_err(|error| failed("chmod", error))
+}
+
+/// What is heard from a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A shim is there.
+    Given,
+    /// Nobody is there any more.
+    None,
+    /// Somebody holds the socket, and says nothing for [`PATIENCE`].
+    Silent,
+}
+
+/// Asks at the socket `path`. That it can be connected to tells little: so can that of a shim that was killed, until the last of its
+/// threads is gone.
+pub(crate) fn answer(path: &Path) -> Answer {
+    let Ok(mut socket) = UnixStream::connect(path) else { return Answer::None };
+    let (service, method) = (SERVICE_V2.to_owned(), "Connect".to_owned());
+    let request = Request { service, method, ..Request::default() };
+    let mut question = Vec::new();
+    // It is far below the limit of a frame.
+    let _ = encode(1, Kind::Request, 0, &request.encode_to_vec(), &mut question);
+    let heard = socket
+        .set_read_timeout(Some(PATIENCE))
+        .and_then(|()| socket.write_all(&question))
+        .and_then(|()| socket.read(&mut [0]));
+    match heard {
+        Ok(1..) => Answer::Given,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Answer::Silent,
+        Ok(0) | Err(_) => Answer::None,
+    }
 }
 
 fn private(path: &Path, listener: UnixListener) -> io::Result<Socket> {

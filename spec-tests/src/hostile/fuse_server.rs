@@ -12,7 +12,7 @@ use std::{
 
 /// What the server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     /// It reads nothing: whoever waits for it can be killed.
     Silent,
     /// It tells what its root is, and reads nothing from then on.
@@ -22,7 +22,7 @@ pub(super) enum Manner {
 }
 
 /// A file system that is mounted as long as this lives.
-pub(super) struct Fuse {
+pub(crate) struct Fuse {
     device: Option<File>,
     at: PathBuf,
 }
@@ -35,7 +35,7 @@ const ENOSYS: i32 = 38;
 
 impl Fuse {
     /// Mounts it at `at`.
-    pub(super) fn at(at: &Path, manner: Manner) -> Verdict<Self> {
+    pub(crate) fn at(at: &Path, manner: Manner) -> Verdict<Self> {
         let device = OpenOptions::new().read(true).write(true).open("/dev/fuse")?;
         let data = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.as_raw_fd());
         mount(Some("corten-test"), at, Some("fuse"), MsFlags::MS_NODEV, Some(data.as_str()))?;
@@ -47,7 +47,7 @@ impl Fuse {
     }
 
     /// Ends it: whoever waits for it gets an error.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         // The serving thread has a copy: only the abort that comes with a forced unmount ends the connection for all.
         let _ = umount2(&self.at, MntFlags::MNT_FORCE);
         let _ = umount2(&self.at, MntFlags::MNT_DETACH);

@@ -17,6 +17,8 @@ mod proc;
 mod readiness;
 mod records;
 
+pub(crate) use fuse_server::{Fuse, Manner};
+
 use crate::harness::Suite;
 
 /// All of them.

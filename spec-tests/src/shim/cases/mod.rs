@@ -8,6 +8,8 @@ mod events;
 mod exec;
 mod faults;
 mod groups;
+mod hold_ups;
+mod killed;
 mod rootfs;
 mod streams;
 
@@ -27,6 +29,8 @@ pub(crate) fn all() -> Suite {
         groups::add,
         bad_input::add,
         faults::add,
+        killed::add,
+        hold_ups::add,
     ];
     topics.iter().for_each(|add| add(&mut suite));
     suite
