@@ -31,7 +31,7 @@ pub(crate) use machine::{Cgroups, Claims, Hierarchy, Machine, hierarchies};
 pub(crate) use outcome::{Kind, Outcome};
 pub(crate) use report::Format;
 pub(crate) use runner::{Ground, Options, conformance, in_path, solo, wanted};
-pub(crate) use sys::{catch_interrupts, interrupted};
+pub(crate) use sys::{catch_interrupts, core_cookie, interrupted};
 pub(crate) use table::table;
 pub(crate) use terminal::{ConsoleSocket, Terminal};
 pub(crate) use test::{Test, is_payload, parse};

@@ -126,3 +126,12 @@ pub(super) fn answer_notification(listener: &OwnedFd, answer: &Answer) -> io::Re
         _ => Ok(()),
     }
 }
+
+/// The cookie of a process's core scheduling group, PR_SCHED_CORE of prctl(2); 0 where it has none of its own.
+pub(crate) fn core_cookie(pid: u32) -> io::Result<u64> {
+    const PR_SCHED_CORE: libc::c_int = 62;
+    let mut cookie = 0_u64;
+    // SAFETY: GET (0) of one thread (0) writes a u64 to where it is told.
+    let answer = unsafe { libc::prctl(PR_SCHED_CORE, 0_u64, u64::from(pid), 0_u64, &raw mut cookie) };
+    if answer == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,20 +1,20 @@
 //! How a shim starts, finds the one that is there already, and tells of itself.
 
 use crate::{
-    harness::{Suite, Verdict, check, check_eq, fail, skip},
+    harness::{Suite, Verdict, check, check_eq, core_cookie, fail, skip, within},
     shim::{
         client::{Client, TASK_V3},
         daemon::{Bootstrap, NAMESPACE, address},
         messages::{
-            Any, BootstrapParams, BootstrapResult, ConnectResponse, Extension, RuncOptions, RuntimeInfo,
-            RuntimeOptions, any,
+            Any, BootstrapParams, BootstrapResult, ConnectResponse, Empty, Extension, RuncOptions,
+            RuntimeInfo, RuntimeOptions, UpdateTaskRequest, any,
         },
         probe::{Probe, State, gone, probe},
     },
 };
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, Uid, seteuid},
 };
 use prost::Message;
 use std::{
@@ -22,6 +22,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 const RUNC_OPTIONS: &str = "containerd.runc.v1.Options";
@@ -69,6 +70,11 @@ pub(super) fn add(suite: &mut Suite) {
         }),
     );
     group.must("options-of-no-known-type", "options that nobody knows", probe(unknown_options));
+    group.must("input-huge", "more on standard input than anybody sends", probe(huge_input));
+    group.must("sched-core", "SCHED_CORE", probe(sched_core));
+    group.must("other-user", "a connection of another user", probe(other_user));
+    group.must("config-changed", "config.json changed between start and Create", probe(config_changed));
+    group.must("systemd-cgroup", "SystemdCgroup", probe(systemd_cgroup));
     group.must("debug", "-debug", probe(debug));
     group.must("info", "-info", probe(info));
     group.must("no-namespace", "-namespace", probe(no_namespace));
@@ -173,6 +179,115 @@ fn garbage(probe: &Probe) -> Verdict {
         return probe.shut_down(&Client::connect(&address(&done)?)?, &id);
     }
     done.refused().map(drop)
+}
+
+fn huge_input(probe: &Probe) -> Verdict {
+    let id = format!("{}-huge", probe.test.tag());
+    let bundle = probe.place(probe.bundle()?, &id)?;
+    let options = RuncOptions { root: "/".repeat(12 << 20), ..runc() };
+    let input = with_input(any(RUNC_OPTIONS, &options).encode_to_vec());
+    let done = probe.daemon.start(&bundle.dir, &id, &input)?;
+    if done.code() == 0 {
+        return probe.shut_down(&Client::connect(&address(&done)?)?, &id);
+    }
+    done.refused().map(drop)
+}
+
+/// The shim and its containers have a cookie of their own, by which the scheduler lets nobody else onto the other thread of their
+/// core.
+fn sched_core(probe: &Probe) -> Verdict {
+    let env = vec![("SCHED_CORE".to_owned(), "1".to_owned())];
+    let bootstrap = Bootstrap { env, ..Bootstrap::default() };
+    let Ok(own) = core_cookie(std::process::id()) else {
+        // The kernel or the processor lacks it: what was asked for cannot be had.
+        let id = format!("{}-core", probe.test.tag());
+        let bundle = probe.place(probe.bundle()?, &id)?;
+        return probe.daemon.start(&bundle.dir, &id, &bootstrap)?.refused().map(drop);
+    };
+    let task = probe.task_with(probe.bundle()?, &bootstrap)?;
+    task.bring(State::Running)?;
+    let cookie = core_cookie(task.shim_pid()?)?;
+    check!(cookie != 0 && cookie != own, "the shim's cookie is {cookie:x}, the starter's {own:x}");
+    check_eq!(core_cookie(task.state()?.pid)?, cookie, "the cookie of the container's process");
+    Ok(())
+}
+
+/// A socket that has come open to others is no way in.
+fn other_user(probe: &Probe) -> Verdict {
+    let task = probe.task_in(State::Running)?;
+    let path = Path::new(task.address.trim_start_matches("unix://"));
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+    for dir in path.ancestors().skip(1).take(2) {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
+    }
+    // The kernel notes who connects by the effective user.
+    seteuid(Uid::from_raw(65534))?;
+    let client = Client::connect(&task.address);
+    seteuid(Uid::from_raw(0))?;
+    let client = client?;
+    let _ = client.begin("Kill", &task.kill_request("", 9));
+    check!(client.is_closed()?, "another user's connection is kept");
+    task.is(crate::shim::messages::status::RUNNING)
+}
+
+/// The group is what `start` read; later words of config.json on it are none of the shim's.
+fn config_changed(probe: &Probe) -> Verdict {
+    let mut task = probe.task()?;
+    task.bundle.config["annotations"] = serde_json::json!({"io.kubernetes.cri.sandbox-id": "another"});
+    task.bundle.config["hostname"] = "changed".into();
+    task.bring(State::Running)?;
+    fs::write(task.bundle.dir.join("config.json"), [0xff; 5000])?;
+    task.stop()?;
+    task.delete().map(drop)
+}
+
+fn systemd_cgroup(probe: &Probe) -> Verdict {
+    if !Path::new("/run/systemd/system").exists() {
+        return skip("systemd does not run here");
+    }
+    let mut bundle = probe.bundle()?;
+    let name = format!("{}-scope", probe.test.tag());
+    bundle.config["linux"]["cgroupsPath"] = format!("system.slice:corten-test:{name}").into();
+    let task = probe.task_of(bundle)?;
+    let mut request = task.create_request();
+    request.options = Some(any(RUNC_OPTIONS, &RuncOptions { systemd_cgroup: true, ..runc() }));
+    task.create_as(&request)?;
+    let pid = task.start()?;
+    let unit = format!("corten-test-{name}.scope");
+    let table = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    check!(table.contains(&format!("/system.slice/{unit}")), "its cgroups are {table:?}");
+    let show = |what: &str| {
+        let told = Command::new("systemctl").args(["show", "-p", what, "--value", &unit]).output()?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&told.stdout).trim().to_owned())
+    };
+    check_eq!(show("ActiveState")?, "active", "the scope");
+    let resources = serde_json::json!({"pids": {"limit": 77}});
+    let update = UpdateTaskRequest {
+        id: task.id.clone(),
+        resources: Some(crate::shim::probe::spec("LinuxResources", &resources)),
+    };
+    task.client.call::<Empty>("Update", &update)?;
+    check_eq!(show("TasksMax")?, "77", "TasksMax after Update");
+    for method in ["Pause", "Resume"] {
+        task.client.call::<Empty>(method, &task.me())?;
+    }
+    check_eq!(task.stop()?, 137, "the exit status");
+    task.delete()?;
+    let gone = within(Duration::from_secs(5), || (show("ActiveState").ok()? != "active").then_some(()));
+    check!(gone.is_some(), "{unit} is there after Delete");
+    // One whose shim is killed.
+    let again = probe.task_of(probe.bundle()?)?;
+    let mut bundle = again.bundle.config.clone();
+    bundle["linux"]["cgroupsPath"] = format!("system.slice:corten-test:{name}").into();
+    fs::write(again.bundle.dir.join("config.json"), bundle.to_string())?;
+    let mut request = again.create_request();
+    request.options = Some(any(RUNC_OPTIONS, &RuncOptions { systemd_cgroup: true, ..runc() }));
+    again.client.call::<Empty>("Create", &request)?;
+    super::faults::kill_shim(&again)?;
+    probe.daemon.delete(&again.bundle.dir, &again.id)?.ok()?;
+    let gone = within(Duration::from_secs(5), || (show("ActiveState").ok()? != "active").then_some(()));
+    check!(gone.is_some(), "{unit} is there after `delete`");
+    Ok(())
 }
 
 fn task_v3(probe: &Probe) -> Verdict {

@@ -1,7 +1,7 @@
 //! The root's mounts of a Create request.
 
 use crate::{
-    harness::{Bundle, Suite, Verdict, check, check_eq, fail},
+    harness::{Bundle, Suite, Verdict, check, check_eq, fail, skip},
     shim::{
         messages::{Code, Empty, Mount},
         probe::{Probe, State, Task, probe},
@@ -9,6 +9,7 @@ use crate::{
 };
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,11 @@ pub(super) fn add(suite: &mut Suite) {
     group.must("several", "Create, rootfs: several in a row", probe(several));
     group.must("fails", "Create, rootfs: a mount that fails", probe(fails));
     group.must("fails-after-one", "Create, rootfs: a second mount that fails", probe(fails_late));
+    for (name, layered) in [("mapped-bind", false), ("mapped-overlay", true)] {
+        let body = probe(move |p| mapped(p, layered));
+        group.must(name, "Create, rootfs: uidmap and gidmap, as containerd 2 sends them", body);
+    }
+    group.must("map-of-one-kind", "Create, rootfs: uidmap without gidmap", probe(half_mapped));
     group.must("unmounted-by-delete", "delete", probe(by_delete));
 }
 
@@ -159,6 +165,56 @@ fn refused(probe: &Probe, bundle: Bundle, rootfs: Vec<Mount>) -> Verdict {
     check!(!status.message.is_empty(), "no reason is given");
     check!(!is_mounted(&task.bundle.rootfs()), "the root is mounted after a failed Create");
     task.client.refused("State", &task.me(), Code::NotFound).map(drop)
+}
+
+/// The host's ids of the image are shown from this one on.
+const FIRST: u32 = 100_000;
+
+/// An image that belongs to root is, mapped, that of a user namespace.
+fn mapped(probe: &Probe, layered: bool) -> Verdict {
+    let (mut bundle, image) = apart(probe)?;
+    fs::create_dir_all(bundle.rootfs())?;
+    bundle.user_namespace(FIRST, 65536)?;
+    fs::write(image.join("of-root"), "")?;
+    let maps = [format!("uidmap=0:{FIRST}:65536"), format!("gidmap=0:{FIRST}:65536")];
+    let mut wanted = match layered {
+        true => overlay_of(probe, &image.to_string_lossy())?,
+        false => mount("bind", &image, &["rbind", "rw"]),
+    };
+    if layered {
+        // What the container writes goes to its own user, as the snapshotter prepares it.
+        let upper = wanted.options.iter().find_map(|option| option.strip_prefix("upperdir="));
+        std::os::unix::fs::chown(upper.unwrap_or_default(), Some(FIRST), Some(FIRST))?;
+    }
+    wanted.options.extend(maps);
+    let task = probe.task_of(bundle)?;
+    let mut request = task.create_request();
+    request.rootfs = vec![wanted];
+    match task.client.ask::<Empty>("Create", &{
+        task.bundle.write()?;
+        request
+    })? {
+        Err(status) if status.message.contains("mount_setattr: Invalid argument") => {
+            return skip("this kernel maps no ids of the file system");
+        }
+        Err(status) => return fail(status.message),
+        Ok(_) => {}
+    }
+    task.start()?;
+    let owner = |path: &Path| Ok::<_, std::io::Error>(fs::metadata(path)?.uid());
+    check_eq!(owner(&task.bundle.rootfs().join("of-root"))?, FIRST, "the owner as it is shown");
+    check_eq!(owner(&image.join("of-root"))?, 0, "the owner of the image's own file");
+    let pid = task.state()?.pid;
+    check_eq!(owner(Path::new(&format!("/proc/{pid}")))?, FIRST, "the user of the process");
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let mounts = table.lines().filter(|line| line.contains(&*task.bundle.dir.to_string_lossy())).count();
+    check_eq!(mounts, 1, "the mounts in the bundle");
+    end(&task)
+}
+
+fn half_mapped(probe: &Probe) -> Verdict {
+    let (bundle, image) = apart(probe)?;
+    refused(probe, bundle, vec![mount("bind", &image, &["rbind", "uidmap=0:100000:65536"])])
 }
 
 fn by_delete(probe: &Probe) -> Verdict {
