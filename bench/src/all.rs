@@ -144,7 +144,6 @@ fn measure(plan: &Plan, view: View) -> Result<Results> {
         results.image = told("image", scale::image(one, plan.rounds, &counts)).unwrap_or_default();
     }
     for runtime in &plan.runtimes {
-        // Runtimes whose init program has threads cannot be followed through a start.
         let Some(counts) = told("system calls", Counts::measure(runtime, 1, 0)) else { continue };
         let name = format!("{} {}", name(runtime), view.name());
         let sums = |operation: &&str| {
@@ -198,6 +197,8 @@ impl Results {
     /// The parts of the page, by the names of their markers.
     fn parts(&self) -> Vec<(&'static str, String)> {
         let list = |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
+        let calls = self.phases.iter().filter(|(name, _)| name.starts_with("default"));
+        let calls = calls.map(|(name, phases)| format!("`run`, {name}\n\n{}\n", phases::calls_table(phases)));
         let phases = self.phases.iter().map(|(name, phases)| {
             let slower = phases.iter().map(|one| format!("{} {:.2}", one.runtime, one.distortion));
             let slower = slower.collect::<Vec<_>>().join(", ");
@@ -216,6 +217,7 @@ impl Results {
             ("conditions", list(&self.conditions)),
             ("comparisons", comparisons(&self.comparisons)),
             ("phases", phases.collect::<String>()),
+            ("calls", calls.collect::<String>()),
             ("alive", alive.collect::<String>()),
             ("mounts", scale::table(&self.mounts, "mounts", false)),
             ("at-once", scale::table(&self.at_once, "at once", false)),

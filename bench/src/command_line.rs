@@ -123,7 +123,7 @@ fn phases(flags: &Flags) -> Result<()> {
     flags.view.enter_for_all()?;
     for runtime in &flags.runtimes {
         let all = phases::measure(runtime, flags.kind, flags.view, flags.rounds.unwrap_or(40))?;
-        println!("{}", phases::table(&all));
+        println!("{}\n{}", phases::table(&all), phases::calls_table(&all));
         for phases in &all {
             println!("{}: {:.2} times as long as without the trace", phases.runtime, phases.distortion);
         }

@@ -4,6 +4,7 @@
 pub mod all;
 pub mod bundle;
 pub mod call;
+pub mod calls;
 pub mod chart;
 pub mod compare;
 pub mod floor;

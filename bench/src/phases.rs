@@ -2,6 +2,7 @@
 
 use crate::{
     Kind, Result,
+    calls::{self, Spent, Sums},
     compare::quantile,
     ftrace::{Event, Trace},
     host::View,
@@ -33,6 +34,8 @@ pub struct Phases {
     pub phases: Vec<Phase>,
     /// From the start of the runtime's process to its end, in microseconds.
     pub total_us: f64,
+    /// The system calls that the time is spent in, the dearest first.
+    pub calls: Vec<Spent>,
     /// How many times longer a run takes because of the trace: the median of rounds with and without.
     pub distortion: f64,
 }
@@ -119,6 +122,7 @@ pub fn measure(runtime: &Path, kind: Kind, view: View, rounds: usize) -> Result<
 
 /// One run: each phase with its begin and its length.
 struct Run {
+    calls: Sums,
     phases: Vec<(&'static str, bool, f64, f64)>,
     total: f64,
     distortion: f64,
@@ -138,7 +142,8 @@ impl Run {
         let gone = phases.last().map_or(0.0, |(_, _, begins, takes)| begins + takes);
         phases.push(("end", false, gone, end.at - start - gone));
         phases.extend(cuts(events, inside, INSIDE, true, start));
-        Some(Self { phases, total: end.at - start, distortion: 1.0 })
+        let calls = calls::sums(events, ours);
+        Some(Self { calls, phases, total: end.at - start, distortion: 1.0 })
     }
 }
 
@@ -187,6 +192,7 @@ fn median(name: &str, runs: &[Run]) -> Phases {
     Phases {
         runtime: name.to_owned(),
         phases: phases.collect(),
+        calls: calls::medians(&runs.iter().map(|run| &run.calls).collect::<Vec<_>>()),
         total_us: of(&|run| Some(run.total)),
         distortion: of(&|run| Some(run.distortion)),
     }
@@ -212,4 +218,12 @@ pub fn table(all: &[Phases]) -> String {
     text += &all.iter().map(|phases| format!(" {:.0} |", phases.total_us)).collect::<String>();
     text.push('\n');
     text
+}
+
+/// The dearest system calls, in a table in Markdown.
+#[must_use]
+pub fn calls_table(all: &[Phases]) -> String {
+    let columns: Vec<_> =
+        all.iter().map(|phases| (phases.runtime.as_str(), phases.calls.as_slice())).collect();
+    calls::table(&columns, 16)
 }
