@@ -207,19 +207,15 @@ impl Results {
                 phases::table(phases)
             )
         });
-        let alive = self.alive.iter().map(|(name, points)| {
-            let both = [("wall", false), ("processor", true)].map(|(time, processor)| {
-                format!("cgroup {name}, {time} ms\n\n{}\n", scale::table(points, "alive", processor))
-            });
-            both.concat()
-        });
+        let alive =
+            self.alive.iter().map(|(name, points)| format!("Cgroup {name}, {}", both(points, "alive")));
         vec![
             ("conditions", list(&self.conditions)),
             ("comparisons", comparisons(&self.comparisons)),
             ("phases", phases.collect::<String>()),
             ("calls", calls.collect::<String>()),
             ("alive", alive.collect::<String>()),
-            ("mounts", scale::table(&self.mounts, "mounts", false)),
+            ("mounts", both(&self.mounts, "mounts")),
             ("at-once", scale::table(&self.at_once, "at once", false)),
             ("image", scale::table(&self.image, "files", false)),
             ("syscalls", system_calls(&self.system_calls)),
@@ -248,11 +244,18 @@ impl Results {
             ));
         }
         for (view, points) in &self.alive {
-            let title = format!("Beside containers that live, cgroup {view}");
-            all.push((
-                format!("alive-{view}"),
-                chart::curves(&title, "containers alive", "ms", &curves(points)),
-            ));
+            // A list takes as long as it is.
+            let (lists, others): (Vec<_>, Vec<_>) =
+                curves(points).into_iter().partition(|curve| curve.0.ends_with(" list"));
+            for (file, title, curves) in
+                [("alive", "Beside containers that live", others), ("list", "A list of all", lists)]
+            {
+                let title = format!("{title}, cgroup {view}");
+                all.push((
+                    format!("{file}-{view}"),
+                    chart::curves(&title, "containers alive", "ms", &curves),
+                ));
+            }
         }
         let more = [
             ("mounts", "run with bind mounts", "bind mounts", &self.mounts),
@@ -264,6 +267,12 @@ impl Results {
         }));
         all
     }
+}
+
+/// The time from begin to end, and the processor's.
+fn both(points: &[Point], of: &str) -> String {
+    let table = |processor| scale::table(points, of, processor);
+    format!("milliseconds:\n\n{}\nOf it processor time:\n\n{}\n", table(false), table(true))
 }
 
 fn curves(points: &[Point]) -> Vec<Curve> {

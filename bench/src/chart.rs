@@ -74,10 +74,19 @@ fn colour(index: usize) -> &'static str {
     COLOURS[index % COLOURS.len()]
 }
 
+/// The marks of an axis from 0 to `most`, at round values: the first at or above `most` is the last.
+fn marks(most: f64) -> Vec<f64> {
+    let rough = most.max(1e-6) / 4.0;
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|part| part * power).into_iter().find(|step| *step >= rough);
+    let step = step.unwrap_or(rough);
+    (0..=4).map(|part| number(part) * step).collect()
+}
+
 /// A value as short as it is still told apart.
 fn short(value: f64) -> String {
     match value {
-        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 100.0 || value.total_cmp(&0.0).is_eq() => format!("{value:.0}"),
         value if value >= 10.0 => format!("{value:.1}"),
         value => format!("{value:.2}"),
     }
@@ -114,10 +123,11 @@ pub fn bars(title: &str, unit: &str, series: &[String], groups: &[(String, Vec<O
 }
 
 fn legend(drawing: &mut Drawing, series: &[String], y: f64) {
+    let mut x = LEFT;
     for (index, name) in series.iter().enumerate() {
-        let x = LEFT + number(index) * 110.0;
         drawing.bar(x, y - 10.0, 11.0, 11.0, colour(index));
         drawing.text(x + 16.0, y, "small", "start", name);
+        x += 46.0 + 6.0 * number(name.chars().count());
     }
 }
 
@@ -135,6 +145,8 @@ pub fn curves(title: &str, across: &str, unit: &str, curves: &[Curve]) -> String
     places.sort_by(f64::total_cmp);
     places.dedup();
     let most = curves.iter().flat_map(|curve| &curve.1).fold(0.0_f64, |most, point| most.max(point.1));
+    let marks = marks(most);
+    let most = marks.last().copied().unwrap_or(most);
     let step = (WIDTH - 60.0 - RIGHT - 30.0) / number(places.len().saturating_sub(1)).max(1.0);
     let index = |x: f64| places.iter().position(|place| place.total_cmp(&x).is_eq()).unwrap_or_default();
     let x = |value: f64| 60.0 + number(index(value)) * step;
@@ -142,10 +154,9 @@ pub fn curves(title: &str, across: &str, unit: &str, curves: &[Curve]) -> String
     let mut drawing = Drawing::new(HEIGHT, title);
     let names: Vec<_> = curves.iter().map(|curve| curve.0.clone()).collect();
     legend(&mut drawing, &names, 44.0);
-    for part in 0..=4 {
-        let value = most * number(part) / 4.0;
-        drawing.line((60.0, y(value)), (WIDTH - RIGHT, y(value)));
-        drawing.text(54.0, y(value) + 4.0, "small", "end", &short(value));
+    for value in &marks {
+        drawing.line((60.0, y(*value)), (WIDTH - RIGHT, y(*value)));
+        drawing.text(54.0, y(*value) + 4.0, "small", "end", &short(*value));
     }
     for place in &places {
         drawing.text(x(*place), BOTTOM + 18.0, "small", "middle", &format!("{place:.0}"));
@@ -176,13 +187,13 @@ pub type Span = (String, usize, f64, f64);
 #[must_use]
 pub fn spans(title: &str, unit: &str, lanes: &[String], spans: &[Span]) -> String {
     const ROW: f64 = 17.0;
-    let end = spans.iter().fold(0.0_f64, |end, span| end.max(span.2 + span.3));
+    let marks = marks(spans.iter().fold(0.0_f64, |end, span| end.max(span.2 + span.3)));
+    let end = marks.last().copied().unwrap_or_default();
     let height = 84.0 + number(spans.len()) * ROW;
     let mut drawing = Drawing::new(height, title);
     legend(&mut drawing, lanes, 44.0);
     let x = |at: f64| LEFT + 20.0 + at / end.max(f64::MIN_POSITIVE) * (WIDTH - LEFT - RIGHT - 20.0);
-    for part in 0..=4 {
-        let at = end * number(part) / 4.0;
+    for at in marks {
         drawing.line((x(at), 54.0), (x(at), height - 24.0));
         drawing.text(x(at), height - 8.0, "small", "middle", &format!("{at:.0} {unit}"));
     }
@@ -207,6 +218,13 @@ mod tests {
         assert_eq!(drawn.matches("<rect").count(), 2 + 1);
         assert_eq!(drawn.matches("<text").count(), drawn.matches("</text>").count());
         assert!(drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn marks_are_round() {
+        let words = |most| marks(most).into_iter().map(short).collect::<Vec<_>>().join(" ");
+        assert_eq!(words(67_083.0), "0 20000 40000 60000 80000");
+        assert_eq!(words(0.8), "0 0.20 0.40 0.60 0.80");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct Phase {
     pub name: String,
     /// Whether it is the work of the container's first process, beside the runtime's own.
     pub inside: bool,
-    /// When it begins, in microseconds from the start of the runtime's process; the median of all rounds.
+    /// When it begins, in microseconds from the start of the runtime's process: after those before it.
     pub begins_us: f64,
     /// How long it takes; the median of all rounds.
     pub takes_us: f64,
@@ -50,10 +50,12 @@ struct Cut {
     end: bool,
     /// The last one of its kind, not the first.
     last: bool,
+    /// Only where there is another one after it.
+    followed: bool,
 }
 
 const fn cut(name: &'static str, calls: &'static [i64], end: bool, last: bool) -> Cut {
-    Cut { name, calls, end, last }
+    Cut { name, calls, end, last, followed: false }
 }
 
 const MKDIR: &[i64] = &[
@@ -79,7 +81,7 @@ const OUTSIDE: &[Cut] = &[
 /// The container's first process.
 const INSIDE: &[Cut] = &[
     // The end of an execveat is told as that of an execve. The floor's child has its image already.
-    cut("to the init program", EXEC, true, false),
+    Cut { followed: true, ..cut("to the init program", EXEC, true, false) },
     cut("mounts, devices", &[libc::SYS_pivot_root], false, false),
     cut("pivot", &[libc::SYS_umount2], true, false),
     cut("hidden paths", &[libc::SYS_setgroups, libc::SYS_prctl], false, false),
@@ -166,7 +168,9 @@ fn cuts(
         };
         let found =
             if cut.last { after.rfind(|event| wanted(&event)) } else { after.find(|event| wanted(&event)) };
-        if let Some(event) = found {
+        let more =
+            |event: &Event| own.iter().filter(|other| other.at > event.at).any(|other| wanted(&&other));
+        if let Some(event) = found.filter(|event| !cut.followed || more(event)) {
             phases.push((cut.name, inside, since - start, event.at - since));
             since = event.at;
         }
@@ -180,18 +184,24 @@ fn median(name: &str, runs: &[Run]) -> Phases {
         quantile(&values, 0.5)
     };
     let names = runs.first().map(|run| run.phases.clone()).unwrap_or_default();
-    let phases = names.iter().map(|(name, inside, ..)| {
-        let find = |run: &Run| run.phases.iter().find(|phase| phase.0 == *name).copied();
-        Phase {
+    let mut phases: Vec<Phase> = Vec::new();
+    for (name, inside, ..) in &names {
+        let find =
+            |run: &Run| run.phases.iter().find(|phase| (phase.0, phase.1) == (*name, *inside)).copied();
+        let before = phases.last().filter(|phase| phase.inside == *inside);
+        phases.push(Phase {
             name: (*name).to_owned(),
             inside: *inside,
-            begins_us: of(&|run| find(run).map(|phase| phase.2)),
+            begins_us: match before {
+                Some(before) => before.begins_us + before.takes_us,
+                None => of(&|run| find(run).map(|phase| phase.2)),
+            },
             takes_us: of(&|run| find(run).map(|phase| phase.3)),
-        }
-    });
+        });
+    }
     Phases {
         runtime: name.to_owned(),
-        phases: phases.collect(),
+        phases,
         calls: calls::medians(&runs.iter().map(|run| &run.calls).collect::<Vec<_>>()),
         total_us: of(&|run| Some(run.total)),
         distortion: of(&|run| Some(run.distortion)),
