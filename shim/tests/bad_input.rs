@@ -345,3 +345,21 @@ fn a_full_disk_is_told_and_nothing_is_left_on_it() {
     let names = left.lines().filter(|line| !line.is_empty() && !line.ends_with(':'));
     assert_eq!(names.collect::<Vec<_>>(), ["fill", "root"], "{left}");
 }
+
+#[test]
+fn events_end_when_nobody_reads_them_any_more() {
+    let Some(bundle) = Bundle::new("unread", false, WAITS) else { return };
+    bundle.start("c");
+    for how in ["--follow", "--stats=false"] {
+        let mut child = bundle
+            .command(&["events", how, "--interval", "20ms", "c"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        support::wait_until(|| child.try_wait().unwrap().is_some());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{how}: {}", text(&output.stderr));
+    }
+}

@@ -21,6 +21,16 @@ impl Failure {
         Self { message: message.into(), status: FAILED }
     }
 
+    /// Nobody reads what is printed any more: an end without words, and no failure for the caller.
+    pub(crate) fn unheard() -> Self {
+        Self { message: String::new(), status: 0 }
+    }
+
+    /// Whether there is nothing to be told.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// The system's answer `error` while doing what `message` says.
     pub(crate) fn io(message: impl Into<String>, error: impl Into<io::Error>) -> Self {
         Error::io(message, error).into()

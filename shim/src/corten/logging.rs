@@ -108,6 +108,9 @@ fn connect(path: &str) -> Result<UnixDatagram, Failure> {
 
 /// Tells the log of the failure that ends the program, and standard error too where that is not the log.
 pub(crate) fn report(failure: &Failure) {
+    if failure.is_unheard() {
+        return;
+    }
     log::error!("{failure}");
     if !matches!(LOGGER.get(), Some(Logger { sink: Sink::Stderr, .. })) {
         let _ = io::stderr().write_all(format!("error: {failure}\n").as_bytes());

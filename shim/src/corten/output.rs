@@ -4,15 +4,13 @@ use crate::failure::Failure;
 use serde::Serialize;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-/// Writes `text` to standard output. A reader that has gone (`corten list | head -1`) is no failure.
+/// Writes `text` to standard output. A reader that has gone (`corten list | head -1`) ends the program, as a good end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::io("write to standard output", error))
-        }
-        _ => Ok(()),
-    }
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failure::unheard(),
+        _ => Failure::io("write to standard output", error),
+    })
 }
 
 /// Writes `value` as JSON on one line.
@@ -52,16 +50,24 @@ impl Format {
     }
 }
 
-/// Lines of columns that stand below each other, as runc prints them: at least 12 wide, 3 apart.
+/// Lines of columns that stand below each other, as runc prints them: at least 12 wide, 3 apart. What would make another
+/// line, or move on a terminal, is written out: a bundle's path may have line ends.
 pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    let mut rows = rows.to_vec();
+    for cell in rows.as_flattened_mut() {
+        if cell.contains(char::is_control) {
+            *cell = cell.chars().map(visible).collect();
+        }
+    }
     let mut widths = [12; COLUMNS];
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count() + 3);
         }
     }
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         text.push_str(line.trim_end());
         text.push('\n');
@@ -79,5 +85,6 @@ mod tests {
             .map(|row| row.map(str::to_owned));
         let lines = "ID              BUNDLE\na               /very/long/path\ncontainers-id   /\n";
         assert_eq!(table(&rows), lines);
+        assert_eq!(table(&[["a\nb".to_owned(), "\x1b[2J".to_owned()]]), "a\\nb        \\u{1b}[2J\n");
     }
 }
