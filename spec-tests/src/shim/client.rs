@@ -113,6 +113,11 @@ impl Client {
         self
     }
 
+    /// The service that [`Client::call`] asks.
+    pub(crate) fn service(&self) -> &'static str {
+        self.service
+    }
+
     /// The connection itself.
     pub(crate) fn stream(&self) -> &UnixStream {
         &self.stream

@@ -2,7 +2,7 @@
 //! shims, and its event service.
 
 use super::{
-    client::{Client, REQUEST, RESPONSE, frame, read_frame},
+    client::{Client, REQUEST, RESPONSE, TASK_V2, TASK_V3, frame, read_frame},
     messages::{Envelope, ForwardRequest, Request, Response},
 };
 use crate::harness::{Call, Done, Verdict, fail, within};
@@ -211,8 +211,9 @@ impl Daemon {
     pub(crate) fn start_traced(&self, bundle: &Path, id: &str, file: &Path) -> Verdict<(String, Client)> {
         self.prepare(bundle, id)?;
         let command = traced(&self.command(bundle, id, &["start"], &Bootstrap::default()), file);
-        let address = address(&self.call(command, "start").done()?.ok()?)?;
-        let client = Client::connect(&address)?;
+        let done = self.call(command, "start").done()?.ok()?;
+        let address = address(&done)?;
+        let client = Client::connect(&address)?.of(service(&done));
         Ok((address, client))
     }
 
@@ -251,7 +252,7 @@ impl Daemon {
     ) -> Verdict<(String, Client)> {
         let done = self.start(bundle, id, bootstrap)?.ok()?;
         let address = address(&done)?;
-        let client = Client::connect(&address)?;
+        let client = Client::connect(&address)?.of(service(&done));
         Ok((address, client))
     }
 }
@@ -284,4 +285,10 @@ pub(crate) fn address(done: &Done) -> Verdict<String> {
         return Ok(text);
     }
     fail(format!("start gave no address: {text:?}"))
+}
+
+/// The service that `start` wrote of: only JSON names a version, and only some have more than one.
+fn service(done: &Done) -> &'static str {
+    let reply = crate::harness::parse(&done.stdout()).unwrap_or_default();
+    if reply["version"].as_u64().is_some_and(|version| version >= 3) { TASK_V3 } else { TASK_V2 }
 }

@@ -1,7 +1,7 @@
 //! What a case works with: tasks, in whatever state it asks for.
 
 use super::{
-    client::{Answer, Client, TASK_V2},
+    client::{Answer, Client},
     daemon::{Bootstrap, Daemon, NAMESPACE},
     messages::{
         Any, CheckpointTaskRequest, CloseIoRequest, ConnectResponse, CreateTaskRequest, DeleteResponse,
@@ -47,6 +47,7 @@ struct Made {
     id: String,
     bundle: PathBuf,
     address: String,
+    service: &'static str,
     /// Whether Create was asked for.
     created: bool,
 }
@@ -150,7 +151,10 @@ impl<'t> Probe<'t> {
         let id = id.to_owned();
         let (made, dir) = (id.clone(), bundle.dir.clone());
         self.made.borrow_mut().retain(|other| other.id != made);
-        self.made.borrow_mut().push(Made { id: made, bundle: dir, address: address.clone(), created: false });
+        let service = client.service();
+        let address_of = address.clone();
+        let made = Made { id: made, bundle: dir, address: address_of, service, created: false };
+        self.made.borrow_mut().push(made);
         Task { probe: self, id, bundle, address, client }
     }
 
@@ -173,8 +177,8 @@ impl<'t> Probe<'t> {
     fn tidy(&self) -> Verdict {
         let made = self.made.borrow();
         let mut shims = BTreeMap::new();
-        for Made { id, address, .. } in made.iter() {
-            if let Ok(client) = Client::connect(address) {
+        for Made { id, address, service, .. } in made.iter() {
+            if let Ok(client) = Client::connect(address).map(|client| client.of(service)) {
                 // A shim that ended as it was asked to is gone with its socket; one that crashed leaves it.
                 match end(&client, id) {
                     Err(_) if !socket(address).exists() => continue,
@@ -410,7 +414,7 @@ impl Task<'_, '_> {
 
     /// A second connection.
     pub(crate) fn connection(&self) -> Verdict<Client> {
-        Ok(Client::connect(&self.address)?.of(TASK_V2))
+        Ok(Client::connect(&self.address)?.of(self.client.service()))
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 pub(super) fn add(suite: &mut Suite) {
     let mut group = suite.group("bad-input", "ttrpc");
     group.must("unknown-service", "an unknown service", probe(|p| unknown(p, "no.such.Service", "State")));
-    group.must("unknown-method", "an unknown method", probe(|p| unknown(p, TASK_V2, "NoSuchMethod")));
+    group.must("unknown-method", "an unknown method", probe(unknown_method));
     group.must("empty-request", "a request without a message", probe(|p| unknown(p, "", "")));
     group.must("bad-payload", "a message that is none", probe(bad_payload));
     group.must("not-utf-8", "a text that is not UTF-8", probe(not_utf8));
@@ -51,6 +51,11 @@ fn well(task: &Task) -> Verdict {
 
 fn request(service: &str, method: &str, payload: Vec<u8>) -> Vec<u8> {
     Request { service: service.into(), method: method.into(), payload, timeout_nano: 0 }.encode_to_vec()
+}
+
+fn unknown_method(probe: &Probe) -> Verdict {
+    let service = probe.task()?.client.service();
+    unknown(probe, service, "NoSuchMethod")
 }
 
 fn unknown(probe: &Probe, service: &str, method: &str) -> Verdict {
@@ -90,7 +95,11 @@ fn bad_payload(probe: &Probe) -> Verdict {
             [vec![0xff; 50], vec![0x0a, 0x7f, b'x'], vec![0x0b], vec![0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]]
         {
             let stream = task.client.next_stream();
-            task.client.send(&frame(stream, REQUEST, &request(TASK_V2, method, payload.clone())))?;
+            task.client.send(&frame(
+                stream,
+                REQUEST,
+                &request(task.client.service(), method, payload.clone()),
+            ))?;
             if task.client.end::<Empty>(stream)?.is_ok() {
                 return fail(format!("{method} took the payload {payload:x?}"));
             }
@@ -103,7 +112,7 @@ fn not_utf8(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     for payload in [vec![0x0a, 2, 0xff, 0xfe], vec![0x0a, 1, 0]] {
         let stream = task.client.next_stream();
-        task.client.send(&frame(stream, REQUEST, &request(TASK_V2, "State", payload)))?;
+        task.client.send(&frame(stream, REQUEST, &request(task.client.service(), "State", payload)))?;
         check!(task.client.end::<Empty>(stream)?.is_err(), "State took a bad id");
     }
     well(&task)
@@ -195,7 +204,7 @@ fn too_long(probe: &Probe) -> Verdict {
 fn largest(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     let client = Client::connect(&task.address)?;
-    let mut body = request(TASK_V2, "Connect", task.me().encode_to_vec());
+    let mut body = request(task.client.service(), "Connect", task.me().encode_to_vec());
     let room = LARGEST - body.len() - 8;
     // A field that nobody knows takes the room that is left.
     body.extend([0xfa, 0x01]);
@@ -223,7 +232,7 @@ impl Random {
 fn random(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     let mut random = Random(0x00c0_ffee);
-    let good = frame(1, REQUEST, &request(TASK_V2, "State", task.me().encode_to_vec()));
+    let good = frame(1, REQUEST, &request(task.client.service(), "State", task.me().encode_to_vec()));
     for round in 0..300 {
         let client = Client::connect(&task.address)?;
         let mut bytes = good.clone();
@@ -243,7 +252,7 @@ fn random(probe: &Probe) -> Verdict {
 fn slowly(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     let client = Client::connect(&task.address)?;
-    for byte in frame(1, REQUEST, &request(TASK_V2, "State", task.me().encode_to_vec())) {
+    for byte in frame(1, REQUEST, &request(task.client.service(), "State", task.me().encode_to_vec())) {
         client.send(&[byte])?;
         thread::sleep(Duration::from_micros(200));
     }
@@ -257,7 +266,11 @@ fn pipelined(probe: &Probe) -> Verdict {
     let mut bytes = Vec::new();
     let streams: Vec<u32> = (0..500).map(|_| task.client.next_stream()).collect();
     for stream in &streams {
-        bytes.extend(frame(*stream, REQUEST, &request(TASK_V2, "State", task.me().encode_to_vec())));
+        bytes.extend(frame(
+            *stream,
+            REQUEST,
+            &request(task.client.service(), "State", task.me().encode_to_vec()),
+        ));
     }
     task.client.send(&bytes)?;
     for stream in streams {
@@ -270,7 +283,7 @@ fn pipelined(probe: &Probe) -> Verdict {
 fn out_of_order(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     let client = Client::connect(&task.address)?;
-    let body = request(TASK_V2, "State", task.me().encode_to_vec());
+    let body = request(task.client.service(), "State", task.me().encode_to_vec());
     client.send(&frame(9, REQUEST, &body))?;
     check!(client.end::<StateResponse>(9)?.is_ok(), "stream 9 first");
     // Lower than one before: an error or the end of the connection.
@@ -284,7 +297,7 @@ fn out_of_order(probe: &Probe) -> Verdict {
 fn half_closed(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     let client = Client::connect(&task.address)?;
-    client.send(&frame(1, REQUEST, &request(TASK_V2, "State", task.me().encode_to_vec())))?;
+    client.send(&frame(1, REQUEST, &request(task.client.service(), "State", task.me().encode_to_vec())))?;
     client.stream().shutdown(Shutdown::Write)?;
     // An answer may still come; then the connection ends.
     check!(client.is_closed()?, "the shim keeps a connection whose other side has ended");
@@ -315,8 +328,12 @@ fn timeout(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     let stream = task.client.next_stream();
     let payload = task.me().encode_to_vec();
-    let message =
-        Request { service: TASK_V2.into(), method: "Wait".into(), payload, timeout_nano: 50_000_000 };
+    let message = Request {
+        service: task.client.service().into(),
+        method: "Wait".into(),
+        payload,
+        timeout_nano: 50_000_000,
+    };
     task.client.send(&frame(stream, REQUEST, &message.encode_to_vec()))?;
     // The client gives up by itself; the shim may say so too. It must go on in any case.
     if let Some(response) = task.client.within(stream, Duration::from_millis(300))? {

@@ -256,7 +256,7 @@ fn stats(task: &Task) -> Verdict<(Vec<u8>, [&'static [u64]; 3])> {
     let v2 = task.probe.test.machine.cgroups == Cgroups::V2;
     let want = if v2 { "io.containerd.cgroups.v2.Metrics" } else { "io.containerd.cgroups.v1.Metrics" };
     check_eq!(stats.type_url, want, "the type");
-    let paths: [&[u64]; 3] = if v2 { [&[1, 1], &[4, 33], &[7, 5]] } else { [&[2, 1], &[4, 33, 1], &[9, 3]] };
+    let paths: [&[u64]; 3] = if v2 { [&[1, 1], &[4, 33], &[8, 5]] } else { [&[2, 1], &[4, 33, 1], &[9, 3]] };
     Ok((stats.value, paths))
 }
 
