@@ -36,6 +36,16 @@ pub enum ErrorKind {
 
 /// An error of the runtime: its [`kind`](Error::kind), what was being done and to what, and the system's answer as its
 /// [`source`](error::Error::source).
+///
+/// ```no_run
+/// use runtime_core::{ContainerBuilder, ErrorKind};
+///
+/// match ContainerBuilder::new("job-1").bundle("/srv/job").run() {
+///     Err(error) if error.kind() == ErrorKind::AlreadyExists => println!("it runs already"),
+///     Err(error) => eprintln!("{}", error.report()),
+///     Ok(container) => println!("process {:?}", container.pid()),
+/// }
+/// ```
 pub struct Error {
     kind: ErrorKind,
     message: String,

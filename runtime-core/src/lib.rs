@@ -2,19 +2,86 @@
 //!
 //! ```no_run
 //! # fn main() -> runtime_core::Result<()> {
-//! use runtime_core::{ContainerBuilder, Signal};
+//! use runtime_core::{ContainerBuilder, Job, Stdio};
 //!
-//! let container = ContainerBuilder::new("web-1").bundle("/srv/web").create()?.start()?;
-//! println!("{} is {} as process {:?}", container.id(), container.status()?, container.pid());
-//! container.kill(Signal::TERM)?;
-//! println!("it ended: {}", container.wait()?);
-//! container.delete(false)?;
+//! let job = Job::new("/srv/images/debian", ["make", "test"]).memory(512 << 20).cpus(2.0).read_only();
+//! let builder = ContainerBuilder::new("job-1").spec(job).stdout(Stdio::Piped).delete_on_drop(true);
+//! let mut container = builder.run()?;
+//! let output = container.wait_with_output()?;
+//! println!("{}: {}", output.status, String::from_utf8_lossy(&output.stdout));
 //! # Ok(()) }
 //! ```
 //!
+//! # The life of a container
+//!
+//! ```text
+//!  ContainerBuilder: bundle or spec, streams, terminal, state directory
+//!     |                       |
+//!     | create()              | run()
+//!     v                       v
+//!  +---------+   start()   +---------+   pause()    +--------+
+//!  | Created |------------>| Running |------------->| paused |
+//!  +---------+             +---------+<-------------+--------+
+//!     |                       |    ^       resume()
+//!     |                       |    | exec(), update(), stats(), events(), add_mounts(), checkpoint()
+//!     |                       |
+//!     |                       | its first process ends, or kill()
+//!     |                       v
+//!     |                    stopped: wait() tells how it ended
+//!     |                       |
+//!     | delete()              | delete()
+//!     v                       v
+//!  nothing: no process, no cgroup, no state directory
+//! ```
+//!
+//! Types keep the steps apart: what [`ContainerBuilder::create`] gives has no `wait`, and what [`Created::start`] gives has no
+//! `start`. Both are a [`Container`] too, which is the name of a container alone: what anyone has who finds it by
+//! [`Container::load`], in this program or another. Between create and start the container is complete (namespaces, mounts,
+//! cgroup), and nothing of its program has run: that is the time for what must be there before it, as a network.
+//!
+//! Dropping a value does nothing to the container, unless [`ContainerBuilder::delete_on_drop`] asks for it.
+//!
+//! # Where to look
+//!
+//! | To | use |
+//! |---|---|
+//! | describe a container without a file | [`Job`], whose [`Job::spec`] is a [`Spec`](oci_spec::runtime::Spec) to change further |
+//! | run what an image's config.json says | [`ContainerBuilder::bundle`] |
+//! | give it files, pipes or nothing as streams | [`Stdio`]; for a terminal [`Console`] |
+//! | run something in it | [`Container::process`] and [`Container::exec`] |
+//! | wait, with a thread or without one | `wait`, `wait_timeout` and `pidfd` of [`Running`] and [`Process`] |
+//! | hear what happens to it | [`Container::events`], [`Container::oom_events`] |
+//! | know what it uses | [`Container::stats`] |
+//! | answer its system calls | [`agent`] |
+//! | see what would be done | [`ContainerBuilder::plan`] |
+//! | tidy up after a crash | [`Container::list`] and [`Container::delete_forced`] |
+//!
+//! The repository's `examples` are programs to begin with: `job`, `sandbox`, `tokio`, `agent`, `terminal`; its `docs` tell of embedding,
+//! privileges and the threat model.
+//!
+//! # What a program can rely on
+//!
 //! The library may be called from any thread of any program. It changes nothing of the program itself: not its working
-//! directory, umask, signal handlers, environment or descriptors. A container's first process shares nothing with it: it
-//! is cloned without a copy of the program's memory and at once executes an init program of its own (`corten_init`).
+//! directory, umask, signal handlers, environment or descriptors, and it starts no threads. A container's first process shares
+//! nothing with it: it is cloned without a copy of the program's memory and at once executes an init program of its own
+//! (`corten_init`). So the size of the program does not matter, and no lock of another thread can be in the way.
+//!
+//! Calls block for as long as they take, some milliseconds and the hooks' time; an async program makes them on threads of their own.
+//! A call that fails leaves nothing behind. [`Error::kind`] is for decisions, [`Error::report`] for people; warnings go to the `log` crate.
+//!
+//! Two things belong to the program: it must not reap processes that it does not know (`waitpid(-1)`, SIGCHLD set to `SIG_IGN`), or
+//! the statuses of containers are lost; and a child that it forks without executing anything keeps copies of whatever descriptors there are
+//! at that moment, the library's too, until it ends.
+//!
+//! # Features
+//!
+//! All are on by default; none brings a crate of its own.
+//!
+//! | Feature | What it is |
+//! |---|---|
+//! | `systemd` | systemd as the maker of cgroups: [`CgroupManager::Systemd`] fails without it |
+//! | `checkpoint` | `Container::checkpoint` and `ContainerBuilder::restore`, by CRIU |
+//! | `notify` | the module `agent` |
 
 #![cfg_attr(
     not(test),

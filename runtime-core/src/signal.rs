@@ -4,6 +4,14 @@ use crate::{Error, ErrorKind};
 use std::{fmt, str::FromStr};
 
 /// A signal's number, 0 (which only asks whether the process is there) to 64.
+///
+/// ```
+/// use runtime_core::Signal;
+///
+/// assert_eq!("SIGTERM".parse::<Signal>().ok(), Some(Signal::TERM));
+/// assert_eq!("9".parse::<Signal>().ok(), Some(Signal::KILL));
+/// assert!("bogus".parse::<Signal>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signal(i32);
 

@@ -25,6 +25,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 ///
 /// For an event loop: the descriptor is readable when there may be something to [`OomEvents::read`]. For a thread of its own:
 /// it is an iterator that waits.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, default_root};
+///
+/// for events in Container::load(&default_root(), "web-1")?.oom_events()? {
+///     println!("memory ran out {} times", events?);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct OomEvents {
     source: Source,

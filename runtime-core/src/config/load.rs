@@ -52,6 +52,16 @@ pub fn load_process(path: &Path) -> crate::Result<Process> {
 ///
 /// # Errors
 /// It is not JSON, or a property has a wrong type.
+///
+/// ```
+/// # fn main() -> runtime_core::Result<()> {
+/// use std::path::Path;
+///
+/// let text = br#"{"args": ["sh"], "cwd": "/", "user": {"uid": 0, "gid": 0}}"#;
+/// let process = runtime_core::parse_process(text, Path::new("process.json"))?;
+/// assert_eq!(process.args().as_deref(), Some(&["sh".to_owned()][..]));
+/// # Ok(()) }
+/// ```
 pub fn parse_process(bytes: &[u8], file: &Path) -> crate::Result<Process> {
     let mut process = parse_as(bytes, file, repair::process_lost_words, repair::process)?;
     repair::drop_empty_of_process(&mut process);
@@ -62,6 +72,13 @@ pub fn parse_process(bytes: &[u8], file: &Path) -> crate::Result<Process> {
 ///
 /// # Errors
 /// It is not JSON, or a property has a wrong type or cannot be right.
+///
+/// ```
+/// # fn main() -> runtime_core::Result<()> {
+/// let limits = runtime_core::load_resources(br#"{"pids": {"limit": 7}}"#, std::path::Path::new("limits"))?;
+/// assert_eq!(limits.pids().map(|pids| pids.limit()), Some(7));
+/// # Ok(()) }
+/// ```
 pub fn load_resources(bytes: &[u8], file: &Path) -> crate::Result<LinuxResources> {
     let resources = parse_as(bytes, file, repair::resources_lost_words, repair::resources)?;
     validate_resources(&resources, "")?;
@@ -73,6 +90,13 @@ pub fn load_resources(bytes: &[u8], file: &Path) -> crate::Result<LinuxResources
 ///
 /// # Errors
 /// It is not JSON, a property has a wrong type, or there is no mount.
+///
+/// ```
+/// # fn main() -> runtime_core::Result<()> {
+/// let text = br#"[{"destination": "/mnt", "type": "tmpfs", "source": "tmpfs"}]"#;
+/// assert_eq!(runtime_core::load_mounts(text, std::path::Path::new("mounts"))?.len(), 1);
+/// # Ok(()) }
+/// ```
 pub fn load_mounts(bytes: &[u8], file: &Path) -> crate::Result<Vec<Mount>> {
     let list = bytes.trim_ascii_start().starts_with(b"[");
     let document = if list { [b"{\"mounts\":", bytes, b"}"].concat() } else { bytes.to_vec() };

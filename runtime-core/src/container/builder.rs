@@ -182,7 +182,7 @@ impl ContainerBuilder {
     }
 
     /// Gives the process a socket to say over that it is ready, sd_notify(3): NOTIFY_SOCKET, in a mount at /run/notify. It
-    /// is there from [`Container::notify_socket`] on. Without a mount namespace of its own the container has none.
+    /// is there from [`Container::notify_socket`](super::Container::notify_socket) on. Without a mount namespace of its own the container has none.
     #[must_use]
     pub fn notify(mut self, yes: bool) -> Self {
         self.notify = yes;

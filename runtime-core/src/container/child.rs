@@ -13,6 +13,16 @@ use std::{
 };
 
 /// What a process wrote to pipes, and how it ended.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{ContainerBuilder, Stdio};
+///
+/// let builder = ContainerBuilder::new("job-1").bundle("/srv/job");
+/// let output = builder.stdout(Stdio::Piped).stderr(Stdio::Piped).run()?.wait_with_output()?;
+/// println!("{}, {} bytes", output.status, output.stdout.len() + output.stderr.len());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {

@@ -8,6 +8,16 @@ use std::{
 };
 
 /// Where the master of a process' terminal goes.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Console, ContainerBuilder, Job};
+///
+/// let job = Job::new("/srv/images/debian", ["bash"]).terminal();
+/// let mut shell = ContainerBuilder::new("shell").spec(job).console(Console::Return).run()?;
+/// let master = shell.take_terminal().expect("it was asked for");
+/// # Ok(()) }
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Console {

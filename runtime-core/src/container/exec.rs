@@ -30,6 +30,17 @@ use std::{
 };
 
 /// Asks for a further process in a container.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, Stdio, default_root};
+///
+/// let container = Container::load(&default_root(), "web-1")?;
+/// let list = container.process(["ls", "/"])?.stdin(Stdio::Null).stdout(Stdio::Piped);
+/// let output = container.exec(list)?.wait_with_output()?;
+/// println!("{}", String::from_utf8_lossy(&output.stdout));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct ProcessBuilder {
     process: runtime::Process,
@@ -115,6 +126,20 @@ impl ProcessBuilder {
 }
 
 /// A process that was started in a container by this one, and is its child.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, Signal, default_root};
+/// use std::time::Duration;
+///
+/// let container = Container::load(&default_root(), "web-1")?;
+/// let process = container.exec(container.process(["/bin/check"])?)?;
+/// if process.wait_timeout(Duration::from_secs(10))?.is_none() {
+///     process.kill(Signal::KILL)?;
+///     println!("it hung: {}", process.wait()?);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Process {
     pid: i32,

@@ -14,6 +14,17 @@ use std::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a process ended.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// let container = runtime_core::ContainerBuilder::new("job-1").bundle("/srv/job").run()?;
+/// let status = container.wait()?;
+/// match status.signal() {
+///     Some(signal) => println!("killed by signal {signal}"),
+///     None => std::process::exit(status.shell_code()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ExitStatus {
     code: Option<i32>,

@@ -53,6 +53,14 @@ impl Drop for Made {
 /// with a [`Container`] can be done with it.
 ///
 /// Dropped, it stays, unless [`ContainerBuilder::delete_on_drop`](super::ContainerBuilder::delete_on_drop) says otherwise.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// let created = runtime_core::ContainerBuilder::new("web-1").bundle("/srv/web").create()?;
+/// println!("/proc/{}/ns/net is there, and nothing runs in it yet", created.pid().unwrap_or_default());
+/// let container = created.start()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Created(pub(super) Made);
 
@@ -109,6 +117,21 @@ impl Deref for Created {
 /// first process can be waited for.
 ///
 /// Dropped, it runs on, unless [`ContainerBuilder::delete_on_drop`](super::ContainerBuilder::delete_on_drop) says otherwise.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{ContainerBuilder, Signal};
+/// use std::time::Duration;
+///
+/// let container = ContainerBuilder::new("web-1").bundle("/srv/web").run()?;
+/// container.kill(Signal::TERM)?;
+/// if container.wait_timeout(Duration::from_secs(10))?.is_none() {
+///     container.kill(Signal::KILL)?;
+///     println!("it did not want to: {}", container.wait()?);
+/// }
+/// container.delete(false)?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Running(pub(super) Made);
 

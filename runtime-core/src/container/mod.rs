@@ -62,6 +62,21 @@ use store::Store;
 ///
 /// It is known by its state directory, so that several programs can work on it in turn; each operation takes the
 /// container's lock. Dropping the value does nothing to the container.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, default_root, oci_spec::runtime::{LinuxMemory, LinuxResources}};
+///
+/// let container = Container::load(&default_root(), "web-1")?;
+/// println!("{} is {} and uses {} bytes", container.id(), container.status()?, container.stats()?.memory.usage.usage);
+/// let (mut memory, mut limits) = (LinuxMemory::default(), LinuxResources::default());
+/// memory.set_limit(Some(1 << 30));
+/// limits.set_memory(Some(memory));
+/// container.update(&limits)?;
+/// let check = container.exec(container.process(["/bin/check", "--quick"])?)?;
+/// println!("check: {}", check.wait()?);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Container {
     store: Store,

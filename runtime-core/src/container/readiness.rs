@@ -56,6 +56,20 @@ pub(super) fn make(directory: &Path) -> Result<()> {
 }
 
 /// The socket over which a container's process says that it is ready.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::ContainerBuilder;
+/// use std::{env, time::Duration};
+///
+/// let created = ContainerBuilder::new("web-1").bundle("/srv/web").notify(true).create()?;
+/// let socket = created.notify_socket()?;
+/// let container = created.start()?;
+/// if let (Some(socket), Some(manager)) = (socket, env::var_os("NOTIFY_SOCKET")) {
+///     socket.pass_on(&manager)?; // waits until it is ready
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct NotifySocket {
     socket: OwnedFd,

@@ -8,6 +8,18 @@ use std::{
 };
 
 /// What one standard stream of a process is, as [`std::process::Stdio`] has it for programs of the host.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{ContainerBuilder, Error, Stdio};
+/// use std::fs::File;
+///
+/// let log = File::create("/var/log/job-1").map_err(|error| Error::io("the log", error))?;
+/// let builder = ContainerBuilder::new("job-1").bundle("/srv/job");
+/// let mut container = builder.stdin(Stdio::Null).stdout(Stdio::Piped).stderr(log).run()?;
+/// let output = container.take_stdout();
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum Stdio {

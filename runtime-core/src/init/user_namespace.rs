@@ -49,6 +49,16 @@ pub(crate) fn make(maps: &IdMaps) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// The kernel's answer to the clone, or to the mappings.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::oci_spec::runtime::LinuxIdMappingBuilder;
+///
+/// let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(100_000_u32).size(65_536_u32);
+/// let map = map.build()?;
+/// let namespace = runtime_core::user_namespace(vec![map], vec![map])?;
+/// # Ok(()) }
+/// ```
 pub fn user_namespace(uids: Vec<LinuxIdMapping>, gids: Vec<LinuxIdMapping>) -> Result<OwnedFd> {
     make(&IdMaps::new(uids, gids))
 }

@@ -123,6 +123,17 @@ impl From<Error> for crate::Error {
 /// # Errors
 /// Whatever is wrong with the profile, with its place; a profile under which no program could be executed; a program
 /// longer than [`MAX_INSTRUCTIONS`]; a host of an architecture other than [`ARCHITECTURES`].
+///
+/// ```
+/// use runtime_core::{oci_spec::runtime::LinuxSeccomp, seccomp};
+///
+/// let profile: LinuxSeccomp = serde_json::from_str(
+///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,
+/// )?;
+/// let filter = seccomp::compile(&profile, &seccomp::Options::default())?;
+/// assert!(filter.instructions.len() < 20);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn compile(profile: &LinuxSeccomp, options: &Options) -> Result<Filter, Error> {
     let filter = compile_for(Arch::ScmpArchNative, profile, options)?;
     if !filter.unknown.is_empty() {
