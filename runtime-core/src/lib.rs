@@ -69,9 +69,9 @@
 //! Calls block for as long as they take, some milliseconds and the hooks' time; an async program makes them on threads of their own.
 //! A call that fails leaves nothing behind. [`Error::kind`] is for decisions, [`Error::report`] for people; warnings go to the `log` crate.
 //!
-//! Two things belong to the program: it must not reap processes that it does not know (`waitpid(-1)`, SIGCHLD set to `SIG_IGN`), or
-//! the statuses of containers are lost; and a child that it forks without executing anything keeps copies of whatever descriptors there are
-//! at that moment, the library's too, until it ends.
+//! One thing belongs to the program: it must not reap processes that it does not know (`waitpid(-1)`, SIGCHLD set to `SIG_IGN`), or
+//! the statuses of containers are lost. A child that it forks without executing anything keeps copies of the descriptors of that moment:
+//! the write end of a pipe among them, whose reader then waits for that child's end, too, as with `std::process`.
 //!
 //! # Features
 //!

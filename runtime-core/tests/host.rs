@@ -290,6 +290,52 @@ fn failures_leave_the_program_as_it_was() {
     before.assert_unchanged();
 }
 
+/// What is forked and executes nothing has copies of the descriptors of that moment, the library's among them.
+#[test]
+fn children_that_live_on_hold_up_nothing() {
+    let _alone = ALONE.lock();
+    let Some(ground) = Ground::new("children") else { return };
+    let stop = AtomicBool::new(false);
+    let times: Vec<_> = thread::scope(|scope| {
+        let forker = scope.spawn(|| {
+            let mut children = Vec::new();
+            while !stop.load(Ordering::Relaxed) && children.len() < 2000 {
+                // SAFETY: the child waits for its end.
+                let pid = unsafe { libc::fork() };
+                while pid == 0 {
+                    // SAFETY: it waits; should it be held up by this, the test is so for that long and no longer.
+                    unsafe {
+                        libc::alarm(60);
+                        libc::pause();
+                    }
+                }
+                children.push(pid);
+                thread::sleep(Duration::from_millis(1));
+            }
+            for pid in children {
+                // SAFETY: children of this thread's own, whose status nobody wants.
+                unsafe {
+                    libc::kill(pid, libc::SIGKILL);
+                    assert_eq!(libc::waitpid(pid, ptr::null_mut(), 0), pid);
+                }
+            }
+        });
+        let lives = (0..5).map(|number| {
+            let begin = Instant::now();
+            let container = ground.builder(&format!("children-{number}"), &["true"]).run().unwrap();
+            container.wait().unwrap();
+            container.delete(false).unwrap();
+            begin.elapsed()
+        });
+        let times = lives.collect();
+        stop.store(true, Ordering::Relaxed);
+        forker.join().unwrap();
+        times
+    });
+    println!("lives beside children that stay: {times:.1?}");
+    assert!(times.iter().all(|time| *time < Duration::from_secs(30)), "{times:?}");
+}
+
 /// Memory that belongs to the program, in pages of the smallest size, all of them there.
 struct Resident {
     pages: *mut u8,

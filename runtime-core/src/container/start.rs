@@ -67,7 +67,8 @@ fn execution(sync: &Sync, container: &Container) -> Result<()> {
 pub(super) fn await_execution(birth: &mut Birth, spec: &Spec, record: &Record, status: Status) -> Result<()> {
     let mut announced = false;
     loop {
-        match birth.next(Some(spec))? {
+        let event = if announced { birth.next_or_executed(Some(spec)) } else { birth.next(Some(spec)) };
+        match event? {
             Event::Executing => announced = true,
             Event::Listening => {
                 let listener = birth.take_listener();

@@ -34,7 +34,14 @@ pub(super) struct Store {
 }
 
 /// The container's lock, flock(2) of its directory, held while it lives.
-pub(super) struct Lock(#[allow(dead_code, reason = "held for its end")] File);
+pub(super) struct Lock(File);
+
+/// Unlocked and not only closed: a child that another thread has forked may have a copy of the descriptor.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 impl Store {
     /// Names the directory; touches nothing.

@@ -52,6 +52,12 @@ fn read_stat(pid: i32) -> io::Result<Vec<u8>> {
     Ok(buffer)
 }
 
+/// Whether process `pid` lives and is the init program, by the name that this gives itself: proc_pid_comm(5).
+pub(crate) fn is_init(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"corten-init\n")
+        && started(pid).is_ok_and(|process| process.is_some_and(|(_, alive)| alive))
+}
+
 /// Whether a SIGKILL waits for process `pid` to take it: proc_pid_status(5), `SigPnd` and `ShdPnd`.
 pub(crate) fn is_killed(pid: i32) -> Result<bool> {
     match fs::read(format!("/proc/{pid}/status")) {

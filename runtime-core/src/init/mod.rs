@@ -10,6 +10,7 @@ pub(crate) use sync::Sync;
 
 use crate::{
     Error, ErrorKind, Result,
+    fs::procfs,
     guards::{self, Guard},
     plan::Program,
     sys::{
@@ -30,6 +31,7 @@ use std::{
     ffi::CString,
     io::{IoSlice, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 /// The init program's file has whole pages; the plan begins behind them. 64 KiB is the largest page of aarch64.
@@ -166,6 +168,18 @@ impl Birth {
     /// Has the next [`Birth::next`] give `event` once more.
     pub(crate) fn put_back(&mut self, event: Event) {
         self.put_back = Some(event);
+    }
+
+    /// As [`Birth::next`], when nothing but execve follows. A child that another thread has forked meanwhile may have a copy
+    /// of the socket's other end; then that does not close, and the process is looked at.
+    pub(crate) fn next_or_executed(&mut self, spec: Option<&Spec>) -> Result<Event> {
+        const LONG: Duration = Duration::from_millis(10);
+        while self.put_back.is_none() && !self.sync.has_more_within(LONG) {
+            if !procfs::is_init(self.pid()) && !self.sync.has_more_within(Duration::ZERO) {
+                return Ok(Event::Closed);
+            }
+        }
+        self.next(spec)
     }
 
     /// Whether the process that makes way was killed before it told who stays: that one has the socket too, and waits.

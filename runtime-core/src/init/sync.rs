@@ -1,12 +1,15 @@
 //! The parent's end of the sync socket.
 
-use crate::{Error, ErrorKind, Result, fs::socket};
+use crate::{Error, ErrorKind, Result, fs::socket, hooks};
 use corten_init::message::{Message, Phase};
 use nix::{
     errno::Errno,
     sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair},
 };
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
 
 /// What the init program says, and the descriptor that it may pass.
 pub(crate) type Said = (Message, Option<OwnedFd>);
@@ -48,6 +51,11 @@ impl Sync {
     /// The next message; nothing if the socket is closed.
     pub(crate) fn receive(&self) -> Result<Option<Said>> {
         self.receive_with(MsgFlags::empty())
+    }
+
+    /// Whether there is a message, or the end of all of them, within `time`.
+    pub(crate) fn has_more_within(&self, time: Duration) -> bool {
+        hooks::readable_within(&self.socket, time)
     }
 
     /// The next message if it is there already.
