@@ -302,11 +302,12 @@ fn children_that_live_on_hold_up_nothing() {
             while !stop.load(Ordering::Relaxed) && children.len() < 2000 {
                 // SAFETY: the child waits for its end.
                 let pid = unsafe { libc::fork() };
-                while pid == 0 {
-                    // SAFETY: it waits; should it be held up by this, the test is so for that long and no longer.
+                if pid == 0 {
+                    // SAFETY: it waits, and ends; should it be held up by this, the test is so for that long and no longer.
                     unsafe {
                         libc::alarm(60);
                         libc::pause();
+                        libc::_exit(0);
                     }
                 }
                 children.push(pid);
