@@ -26,6 +26,13 @@ use std::{
 /// File systems whose state belongs to a namespace and not to the mount: read-only is an attribute of the mount alone.
 const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"];
 
+/// Whether a mount is the same in every network namespace, where it is made upon included: each has files of its own beneath
+/// /proc/sys/net, and what is bound on them must not be bound on those of the host's.
+fn is_networkless(entry: &Entry<'_>) -> bool {
+    let in_proc = entry.target.starts_with("/proc") && entry.target != Path::new("/proc");
+    entry.options.bind.is_none() && !entry.options.remount && !in_proc && NETWORKLESS.contains(&entry.kind())
+}
+
 /// File systems that are the same in every network namespace.
 const NETWORKLESS: [&str; 8] = ["proc", "mqueue", "devpts", "tmpfs", "ramfs", "overlay", "cgroup", "cgroup2"];
 
@@ -57,6 +64,9 @@ pub(super) fn plan_early_one(
 /// Plans all mounts in their order.
 pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) -> Result<()> {
     for entry in entries(rootfs)? {
+        if !is_networkless(&entry) {
+            rootfs.plan_network(program);
+        }
         if entry.options.remount {
             plan_remount(rootfs, &entry, program);
         } else if entry.target.components().eq([Component::RootDir]) {
@@ -65,9 +75,6 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) 
         } else if entry.options.bind.is_some() {
             plan_bind(rootfs, &entry, program)?;
         } else {
-            if !NETWORKLESS.contains(&entry.kind()) {
-                rootfs.plan_network(program);
-            }
             match entry.kind() {
                 "cgroup" | "cgroup2" => cgroup_mount::plan(rootfs, &entry, program, view)?,
                 "proc" if rootfs.in_user_namespace() && rootfs.own & flag::PID == 0 => {

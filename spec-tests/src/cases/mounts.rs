@@ -285,6 +285,17 @@ fn binds(suite: &mut Suite) {
         check_eq!(fs::read_to_string(b.inside("/etc/hosts"))?, "of the image", "the image's own file");
         Ok(())
     });
+    g.may("bind-over-a-sysctl-of-the-network", "mounts: bind", |t| {
+        // Each network namespace has such files of its own: the one that the container sees is meant.
+        let at = "/proc/sys/net/ipv4/ip_forward";
+        t.machine.needs_file(at, "a sysctl")?;
+        let mut b = t.bundle()?;
+        b.without_namespace("network").namespace("network", None);
+        bind(&mut b, at, &volume(t, "volume")?.join("file"), &["bind"]);
+        b.probe(&format!("read:{at}"));
+        check_eq!(t.report(&b)?.probe(&format!("read:{at}"))?["text"], "volume", "the file");
+        Ok(())
+    });
     g.must("bind-of-a-socket", "mounts: bind", |t| {
         let mut b = t.bundle()?;
         let path = t.dir().join("socket");
