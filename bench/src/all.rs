@@ -92,16 +92,43 @@ fn told<T>(what: &str, result: Result<T>) -> Option<T> {
     result.ok()
 }
 
+/// The rest before each call that starts from idle, in seconds.
+const IDLE: f64 = 0.25;
+
 /// What is measured with cgroups of `view`.
 fn measure(plan: &Plan, view: View) -> Result<Results> {
     let first = plan.runtimes.first().ok_or("which runtime?")?;
-    let mut results = Results::default();
-    let comparison = |work: Work, kind: Kind, gap: f64| {
-        let rounds = if gap > 0.0 { plan.rounds.div_ceil(2) } else { plan.rounds };
-        let runtimes = plan.runtimes.clone();
-        compare::compare(&Request { runtimes, work, kind, view, rounds, gap, floor: true })
-    };
-    const IDLE: f64 = 0.25;
+    let mut results = Results { comparisons: compare_all(plan, view), ..Results::default() };
+    for kind in [Kind::Default, Kind::Docker] {
+        let name = format!("{} bundle, cgroup {}", kind.name(), view.name());
+        if let Some(phases) = told(&name, phases::measure(first, kind, view, plan.rounds)) {
+            results.phases.push((name, phases));
+        }
+    }
+    let one = std::slice::from_ref(first);
+    let alive = scale::alive(one, view, plan.rounds.div_ceil(3), &[1, 10, 100, 300, 1000]);
+    results.alive.extend(told("alive", alive).map(|points| (view.name().to_owned(), points)));
+    if view == View::V2 {
+        let (all, rounds) = (plan.runtimes.as_slice(), plan.rounds.div_ceil(4));
+        let mounts = scale::mounts(all, view, rounds, &[0, 10, 100, 300, 1000]);
+        results.mounts = told("mounts", mounts).unwrap_or_default();
+        results.at_once = told("at once", scale::at_once(all, rounds, &[1, 2, 4, 8, 16])).unwrap_or_default();
+        let image = scale::image(one, plan.rounds, &[0, 100, 1000, 10_000]);
+        results.image = told("image", image).unwrap_or_default();
+    }
+    for runtime in &plan.runtimes {
+        let Some(counts) = told("system calls", Counts::measure(runtime, 1, 0)) else { continue };
+        let name = format!("{} {}", name(runtime), view.name());
+        let sums = |operation: &&str| {
+            let sum = |who| counts.sum(operation, who);
+            (name.clone(), (*operation).to_owned(), sum("runtime"), sum("init"))
+        };
+        results.system_calls.extend(OPERATIONS.iter().map(sums));
+    }
+    Ok(results)
+}
+
+fn compare_all(plan: &Plan, view: View) -> Vec<Comparison> {
     let mut wanted = vec![
         (Work::Run, Kind::Default, 0.0),
         (Work::Run, Kind::Default, IDLE),
@@ -116,43 +143,13 @@ fn measure(plan: &Plan, view: View) -> Result<Results> {
             (Work::State, Kind::Default, 0.0),
         ]);
     }
-    for (work, kind, gap) in wanted {
-        let what = format!("{} {} {} {gap}", view.name(), work.name(), kind.name());
-        results.comparisons.extend(told(&what, comparison(work, kind, gap)));
-    }
-    for kind in [Kind::Default, Kind::Docker] {
-        let name = format!("{} bundle, cgroup {}", kind.name(), view.name());
-        if let Some(phases) = told(&name, phases::measure(first, kind, view, plan.rounds)) {
-            results.phases.push((name, phases));
-        }
-    }
-    let counts = [1, 10, 100, 300, 1000];
-    let rounds = plan.rounds.div_ceil(3);
-    let alive = told("alive", scale::alive(std::slice::from_ref(first), view, rounds, &counts));
-    results.alive.extend(alive.map(|points| (view.name().to_owned(), points)));
-    if view == View::V2 {
-        let rounds = plan.rounds.div_ceil(4);
-        let counts = [0, 10, 100, 300, 1000];
-        results
-            .mounts
-            .extend(told("mounts", scale::mounts(&plan.runtimes, view, rounds, &counts)).unwrap_or_default());
-        let counts = [1, 2, 4, 8, 16];
-        results.at_once =
-            told("at once", scale::at_once(&plan.runtimes, rounds, &counts)).unwrap_or_default();
-        let counts = [0, 100, 1000, 10_000];
-        let one = std::slice::from_ref(first);
-        results.image = told("image", scale::image(one, plan.rounds, &counts)).unwrap_or_default();
-    }
-    for runtime in &plan.runtimes {
-        let Some(counts) = told("system calls", Counts::measure(runtime, 1, 0)) else { continue };
-        let name = format!("{} {}", name(runtime), view.name());
-        let sums = |operation: &&str| {
-            let sum = |who| counts.sum(operation, who);
-            (name.clone(), (*operation).to_owned(), sum("runtime"), sum("init"))
-        };
-        results.system_calls.extend(OPERATIONS.iter().map(sums));
-    }
-    Ok(results)
+    let compared = wanted.into_iter().filter_map(|(work, kind, gap)| {
+        let rounds = if gap > 0.0 { plan.rounds.div_ceil(2) } else { plan.rounds };
+        let runtimes = plan.runtimes.clone();
+        let done = compare::compare(&Request { runtimes, work, kind, view, rounds, gap, floor: true });
+        told(&format!("{} {} {} {gap}", view.name(), work.name(), kind.name()), done)
+    });
+    compared.collect()
 }
 
 fn name(runtime: &Path) -> String {
