@@ -57,10 +57,11 @@ impl<'a> Target<'a> {
 /// The variables of a process and those that the runtime adds, each name once: some programs would take the first of a
 /// name and some the last. The last counts, as for the peers, and an empty HOME counts as none, as for runc.
 pub(super) fn environment<'a>(process: &'a Process, extra: &'a [String]) -> Vec<&'a str> {
-    let mut names = BTreeSet::new();
+    let name = |variable: &'a str| variable.split_once('=').map_or(variable, |(name, _)| name);
+    let mut names: BTreeSet<&str> = BTreeSet::new();
     let all = process.env().iter().flatten().chain(extra).map(String::as_str).rev();
     let mut kept: Vec<_> =
-        all.filter(|variable| names.insert(variable.split('=').next()) && *variable != "HOME=").collect();
+        all.filter(|variable| names.insert(name(variable)) && *variable != "HOME=").collect();
     kept.reverse();
     kept
 }
