@@ -96,3 +96,16 @@ sleeper
 has "$("$cli" --root /run/containerd/corten/test list)" "$NAME"
 has "$("$cli" --root /run/containerd/corten/test state "$NAME")" '"running"'
 remove
+
+#case id-mapped-root
+# The snapshotter hands over layers as they are, and the shim maps their ids.
+has "$(ctr --version)" containerd/v2 || skip 'containerd 1 changes the owners of a copy instead'
+maps=(--uidmap 0:100000:65536 --gidmap 0:100000:65536 --remap-labels)
+eq "$(box "${maps[@]}" -- sh -c 'stat -c %u /bin/busybox /etc; touch /new; stat -c %u /new' | xargs)" '0 0 0'
+sleeper "${maps[@]}"
+pid=$(task_pid "$NAME")
+eq "$(stat -c %u "/proc/$pid" "/proc/$pid/root/bin/busybox" | xargs)" '100000 100000'
+has "$(cat "/proc/$pid/mountinfo")" 'overlay'
+find "$BASE/root/io.containerd.snapshotter.v1.overlayfs/snapshots" -name busybox -uid 100000 >chowned
+eq "$(cat chowned)" ''
+remove
