@@ -47,7 +47,10 @@ pub fn features() -> Features {
 fn known_annotations() -> HashMap<String, String> {
     let known = [
         ("run.corten.version", env!("CARGO_PKG_VERSION")),
-        ("org.opencontainers.runc.checkpoint.enabled", "true"),
+        (
+            "org.opencontainers.runc.checkpoint.enabled",
+            if cfg!(feature = "checkpoint") { "true" } else { "false" },
+        ),
     ];
     known.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
