@@ -82,6 +82,52 @@ pub unsafe extern "C" fn clone_on_stack(
     );
 }
 
+/// Copies `count` bytes, the first one first. In assembly, since a loop would be compiled to a call of memcpy.
+///
+/// # Safety
+/// As memcpy(3), but that `to` may lie before `from` in the same bytes.
+#[inline(always)]
+pub unsafe fn copy(to: *mut u8, from: *const u8, count: usize) {
+    // SAFETY: the caller's promise.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _, options(nostack));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("cbz {n}, 3f", "2: ldrb {b:w}, [{f}], #1", "strb {b:w}, [{t}], #1", "subs {n}, {n}, #1", "b.ne 2b", "3:",
+            n = inout(reg) count => _, t = inout(reg) to => _, f = inout(reg) from => _, b = out(reg) _, options(nostack));
+    }
+}
+
+/// Sets `count` bytes to `value`; in assembly as [`copy`].
+///
+/// # Safety
+/// As memset(3).
+#[inline(always)]
+pub unsafe fn fill(to: *mut u8, value: u8, count: usize) {
+    // SAFETY: the caller's promise.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") value, options(nostack));
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("cbz {n}, 3f", "2: strb {b:w}, [{t}], #1", "subs {n}, {n}, #1", "b.ne 2b", "3:",
+            n = inout(reg) count => _, t = inout(reg) to => _, b = in(reg) value, options(nostack));
+    }
+}
+
+/// What seccomp(2) calls this processor, AUDIT_ARCH_* of <linux/audit.h>.
+pub const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
+
+/// open(2): fail on what is no directory.
+pub const O_DIRECTORY: u64 = if cfg!(target_arch = "x86_64") { 0o200_000 } else { 0o40_000 };
+/// open(2): fail on a symlink.
+pub const O_NOFOLLOW: u64 = if cfg!(target_arch = "x86_64") { 0o400_000 } else { 0o100_000 };
+
 /// Ends the process by a signal, without a system call.
 pub fn trap() -> ! {
     #[cfg(target_arch = "x86_64")]

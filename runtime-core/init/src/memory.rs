@@ -1,6 +1,6 @@
 //! What the compiler calls for copies and comparisons and a libc would bring.
 
-use core::arch::asm;
+use crate::arch;
 
 /// memcpy(3).
 ///
@@ -8,17 +8,8 @@ use core::arch::asm;
 /// As memcpy(3).
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
-    // SAFETY: the caller's promise; written in assembly, since a loop here would be compiled to a call of memcpy.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _, options(nostack));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!("cbz {n}, 3f", "2: ldrb {b:w}, [{f}], #1", "strb {b:w}, [{t}], #1", "subs {n}, {n}, #1", "b.ne 2b", "3:",
-            n = inout(reg) count => _, t = inout(reg) to => _, f = inout(reg) from => _, b = out(reg) _, options(nostack));
-    }
+    // SAFETY: the caller's promise.
+    unsafe { arch::copy(to, from, count) };
     to
 }
 
@@ -46,16 +37,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, value: i32, count: usize) -> *mut u8 {
     // SAFETY: the caller's promise.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") value as u8, options(nostack));
-    }
-    // SAFETY: as above.
-    #[cfg(target_arch = "aarch64")]
-    unsafe {
-        asm!("cbz {n}, 3f", "2: strb {b:w}, [{t}], #1", "subs {n}, {n}, #1", "b.ne 2b", "3:",
-            n = inout(reg) count => _, t = inout(reg) to => _, b = in(reg) value, options(nostack));
-    }
+    unsafe { arch::fill(to, value as u8, count) };
     to
 }
 

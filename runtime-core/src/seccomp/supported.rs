@@ -1,6 +1,7 @@
 //! What profiles can say, as `features` tells it.
 
 use super::{Error, tables::Abi};
+use corten_init::arch;
 use oci_spec::runtime::Arch;
 
 /// The actions that a profile can name.
@@ -51,8 +52,7 @@ pub const FLAGS: [(&str, u32); 4] = [
 /// The table's column for an architecture of the specification.
 pub(super) fn abi(architecture: Arch) -> Option<Abi> {
     match architecture {
-        Arch::ScmpArchNative if cfg!(target_arch = "x86_64") => Some(Abi::X86_64),
-        Arch::ScmpArchNative if cfg!(target_arch = "aarch64") => Some(Abi::Aarch64),
+        Arch::ScmpArchNative => audited(arch::AUDIT_ARCH, 0),
         Arch::ScmpArchX86_64 => Some(Abi::X86_64),
         Arch::ScmpArchX86 => Some(Abi::X86),
         Arch::ScmpArchX32 => Some(Abi::X32),

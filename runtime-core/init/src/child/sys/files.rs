@@ -18,14 +18,7 @@ pub const O_NOCTTY: u64 = 0o400;
 pub const O_NONBLOCK: u64 = 0o4000;
 pub const O_CLOEXEC: u64 = 0o2_000_000;
 pub const O_PATH: u64 = 0o10_000_000;
-#[cfg(target_arch = "x86_64")]
-pub const O_DIRECTORY: u64 = 0o200_000;
-#[cfg(target_arch = "x86_64")]
-pub const O_NOFOLLOW: u64 = 0o400_000;
-#[cfg(target_arch = "aarch64")]
-pub const O_DIRECTORY: u64 = 0o40_000;
-#[cfg(target_arch = "aarch64")]
-pub const O_NOFOLLOW: u64 = 0o100_000;
+pub use crate::arch::{O_DIRECTORY, O_NOFOLLOW};
 
 /// openat2(2): do not cross a mount.
 pub const RESOLVE_NO_XDEV: u64 = 1;
