@@ -222,7 +222,7 @@ fn save(container: &Container, wanted: &mut CheckpointOptions, pid: i32, image: 
     add_namespaces(&spec, pid, &mut options, &mut contents)?;
     if !wanted.pre_dump {
         let notify = container.store.notify_directory();
-        let notify = notify.is_dir().then_some(Path::new(readiness::INSIDE));
+        let notify = notify.is_dir().then_some((Path::new(readiness::INSIDE), notify.as_path()));
         let mounts = Mounts::of(pid, &spec, &record.bundle)?;
         let (mounts, told) = mounts.external(&spec, &record.cgroup.view(), notify)?;
         contents.mounts = mounts;

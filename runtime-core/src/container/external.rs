@@ -11,8 +11,9 @@ use crate::{
     sys,
 };
 use nix::{
+    errno::Errno,
     fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
-    sys::stat::{FileStat, Mode, SFlag, fstat, major, minor, stat},
+    sys::stat::{FileStat, Mode, SFlag, fstat, lstat, major, minor, stat},
 };
 use oci_spec::runtime::Spec;
 use std::{
@@ -21,9 +22,11 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
+/// How keys begin; a number follows.
+const KEY: &str = "corten-";
 /// The number of /dev/null.
 const NULL: (u64, u64) = (1, 3);
 
@@ -47,27 +50,34 @@ impl Mounts {
         Ok(Self { all, root, binds: rootfs::binds(spec, bundle)?, found: Vec::new() })
     }
 
-    /// All that belong to the host, and for each what criu is to be told of it.
+    /// All that belong to the host, and for each what criu is to be told of it. `notify` is where the directory of
+    /// NOTIFY_SOCKET is in the container, and on the host.
     pub(super) fn external(
         mut self,
         spec: &Spec,
         view: &View,
-        notify: Option<&Path>,
+        notify: Option<(&Path, &Path)>,
     ) -> Result<(Vec<External>, Vec<Vec<u8>>)> {
         for bind in std::mem::take(&mut self.binds) {
             let what = What::Mount { destination: bind.destination.clone(), below: PathBuf::new() };
-            if let Some((at, _)) = self.mount_at(&bind.destination) {
+            if let Some((at, file)) = self.mount_at(&bind.destination)
+                && self.is_of(at, &file, &bind.source)
+            {
                 self.add(at, what)?;
                 self.add_below(at, &bind)?;
             }
         }
-        if let Some((at, _)) = notify.and_then(|inside| self.mount_at(inside)) {
+        if let Some((inside, source)) = notify
+            && let Some((at, file)) = self.mount_at(inside)
+            && self.is_of(at, &file, source)
+        {
             self.add(at, What::Notify)?;
         }
         self.add_cgroups(view)?;
         for path in rootfs::device_paths(spec) {
             if let Some((at, file)) = self.mount_at(path)
                 && matches!(format(&file), SFlag::S_IFCHR | SFlag::S_IFBLK)
+                && self.is_of(at, &file, path)
             {
                 self.add(at, What::Device(path.to_owned()))?;
             }
@@ -99,6 +109,21 @@ impl Mounts {
         Some((self.all.iter().position(|mount| mount.id == id)?, fstat(&file).ok()?))
     }
 
+    /// Whether a mount, whose root is `file`, is of `source` on the host. Its place does not tell: a container can rename the
+    /// directories above two mounts and put symlinks there, so that each is found where the other was, and one that it may only
+    /// read would come back with the other's leave to write.
+    fn is_of(&self, at: usize, file: &FileStat, source: &Path) -> bool {
+        let Ok(found) = lstat(source) else { return false };
+        if (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino) {
+            return true;
+        }
+        // One that was replaced on the host meanwhile, as files are by rename(2), is the one of that name still.
+        let mount = &self.all[at];
+        let removed = mount.root.strip_suffix(b"//deleted").and_then(|root| root.strip_prefix(b"/"));
+        let is_named_so = removed.is_some_and(|root| source.ends_with(OsStr::from_bytes(root)));
+        is_named_so && (major(found.st_dev), minor(found.st_dev)) == mount.device
+    }
+
     fn add(&mut self, at: usize, what: What) -> Result<()> {
         let mount = &self.all[at];
         if self.found.iter().any(|(_, id)| *id == mount.id) {
@@ -109,7 +134,7 @@ impl Mounts {
             let message = format!("mount point {point:?}: criu cannot be told of a name with \"]:\"");
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
-        let key = format!("corten-{}", self.found.len());
+        let key = format!("{KEY}{}", self.found.len());
         self.found.push((External { key, what, point }, mount.id));
         Ok(())
     }
@@ -172,23 +197,24 @@ fn cgroup_dirs(view: &View) -> Vec<(&str, &Path)> {
     }
 }
 
-/// What on the host is to be mounted again.
-pub(super) fn source(external: &External, binds: &[Bind], view: &View, notify: &Path) -> Result<PathBuf> {
+/// What on the host is to be mounted again. The image only says which of the things that config.json names it was: one that was
+/// made to deceive leads to nothing else.
+pub(super) fn source(
+    external: &External,
+    spec: &Spec,
+    binds: &[Bind],
+    view: &View,
+    notify: &Path,
+) -> Result<PathBuf> {
     let wrong = |why: String| Err(Error::new(ErrorKind::InvalidConfig, why));
+    let number = external.key.strip_prefix(KEY).unwrap_or_default();
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return wrong(format!("the image's mount {}: {:?} is no key of ours", external.point, external.key));
+    }
     match &external.what {
         What::Mount { destination, below } => {
             match binds.iter().find(|bind| bind.destination == *destination) {
-                // Only what is really below.
-                Some(bind)
-                    if below.components().all(|part| matches!(part, std::path::Component::Normal(_))) =>
-                {
-                    Ok(if below.as_os_str().is_empty() {
-                        bind.source.clone()
-                    } else {
-                        bind.source.join(below)
-                    })
-                }
-                Some(_) => wrong(format!("the image's mount {}: its path climbs", external.point)),
+                Some(bind) => place_below(bind, below, &external.point),
                 None => wrong(format!(
                     "mounts: none binds anything at {}, as the image has it",
                     destination.display()
@@ -202,8 +228,35 @@ pub(super) fn source(external: &External, binds: &[Bind], view: &View, notify: &
                 external.point
             )),
         },
-        What::Device(path) => Ok(path.clone()),
+        What::Device(path) if rootfs::device_paths(spec).any(|device| device == path) => Ok(path.clone()),
+        What::Device(path) => wrong(format!(
+            "linux.devices: there is no {}, which the image has at {}",
+            path.display(),
+            external.point
+        )),
         What::Masked => Ok(PathBuf::from("/dev/null")),
         What::Notify => Ok(notify.to_owned()),
+    }
+}
+
+/// What is at `below` beneath the source of a bind mount, and really there: who writes in the source chooses what symlinks there are.
+fn place_below(bind: &Bind, below: &Path, point: &str) -> Result<PathBuf> {
+    if below.as_os_str().is_empty() {
+        return Ok(bind.source.clone());
+    }
+    let failed = |path: &Path, errno| Error::io(format!("mount {point}: find {}", path.display()), errno);
+    let directory = open(&bind.source, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| failed(&bind.source, errno))?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let path = bind.source.join(below);
+    match openat2(&directory, below, how) {
+        Ok(_) if below.components().all(|part| matches!(part, Component::Normal(_))) => Ok(path),
+        Ok(_) | Err(Errno::EXDEV | Errno::ELOOP) => {
+            let message = format!("the image's mount {point}: its path climbs or is a symlink");
+            Err(Error::new(ErrorKind::InvalidConfig, message))
+        }
+        Err(errno) => Err(failed(&path, errno)),
     }
 }

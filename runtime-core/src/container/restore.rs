@@ -244,7 +244,7 @@ impl Restore<'_> {
         let (view, notify) = (making.record.cgroup.view(), making.store()?.notify_directory());
         let mut places = Vec::new();
         for external in &self.contents.mounts {
-            let source = external::source(external, &binds, &view, &notify)?;
+            let source = external::source(external, &self.checked.spec, &binds, &view, &notify)?;
             // systemd makes a cgroup with the first process in it.
             let directory = match external.what {
                 What::Cgroup(_) => true,

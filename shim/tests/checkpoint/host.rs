@@ -43,6 +43,36 @@ fn names_of_an_image_stand_for_nothing_else() {
     assert_eq!(bundle.ok(&["list", "--quiet"]), "");
 }
 
+/// A container without any privilege lets each of two mounts be found at the other's place: what it may only read must not come
+/// back as what it may write.
+#[test]
+fn mounts_are_not_taken_for_each_other() {
+    let Some(bundle) = counting("swapped") else { return };
+    fs::create_dir(bundle.file("scratch")).unwrap();
+    bundle.edit(|spec| {
+        let mounts = spec["mounts"].as_array_mut().unwrap();
+        mounts.retain(|mount| mount["destination"] != "/data");
+        for (destination, source, mode) in [("/a/read", "data", "ro"), ("/b/write", "scratch", "rw")] {
+            let source = bundle.file(source);
+            mounts.push(serde_json::json!({ "destination": destination, "source": source, "options": ["bind", mode] }));
+        }
+        spec["root"]["readonly"] = false.into();
+        spec["process"]["args"][2] = format!("sleep 1; mv /a /c; mv /b /d; mkdir /a /b; {COUNT}").into();
+    });
+    for applet in ["mv", "mkdir"] {
+        symlink("busybox", bundle.file("rootfs/bin/") + applet).unwrap();
+    }
+    bundle.start("x");
+    wait_for_count(&bundle, "x", 1);
+    let root = |path: &str| bundle.file("rootfs") + path;
+    symlink("/d/write", root("/a/read")).unwrap();
+    symlink("/c/read", root("/b/write")).unwrap();
+    // Mounts that are where the configuration does not say are none that criu is told of, and it saves none such.
+    let image = bundle.file("image");
+    refused(&bundle, &["checkpoint", "--image-path", &image, "x"], "mnt: ");
+    assert_goes_on(&bundle, "x");
+}
+
 #[test]
 fn a_new_root_gets_the_places_of_mounts() {
     let Some(bundle) = counting("new-root") else { return };

@@ -1,7 +1,13 @@
 //! What cannot be done is told in a line. These need criu to be there, not to work.
 
 use crate::ground::{COUNT, refused, with_script};
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use serde_json::json;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
 
 /// Needs criu to be there, not to work.
 #[test]
@@ -69,13 +75,33 @@ fn what_is_no_image_is_told_in_a_line() {
         fs::write(bundle.file("image/corten.json"), json).unwrap();
         refused(&bundle, &restore, "corten.json is not valid");
     }
-    let climbs = r#"{"mounts":[{"key":"a","what":{"mount":{"destination":"/data","below":"../etc"}},"point":"/data"}],
-        "namespaces":[],"files":[]}"#;
-    fs::write(bundle.file("image/corten.json"), climbs).unwrap();
+    fs::write(bundle.file("image/corten.json"), r#"{"mounts":[],"namespaces":[],"files":[]}"#).unwrap();
     fs::write(bundle.file("image/descriptors.json"), "[]").unwrap();
     refused(&bundle, &[&["--criu", "/no/criu"], &restore[..]].concat(), "there is no such program");
     if Command::new("criu").arg("--version").output().is_ok() {
-        refused(&bundle, &restore, "its path climbs");
+        // The source of a mount is the container's to write in, and somebody else has made the image.
+        symlink("/etc", bundle.file("data/link")).unwrap();
+        let at_data = |below: &str| json!({ "mount": { "destination": "/data", "below": below } });
+        for (key, what, words) in [
+            ("corten-0", at_data("../etc"), "its path climbs"),
+            ("corten-0", at_data("link"), "is a symlink"),
+            ("corten-0", at_data("link/passwd"), "is a symlink"),
+            ("corten-0", at_data("none"), "No such file"),
+            ("corten-0]:/etc", at_data(""), "is no key of ours"),
+            ("corten-", at_data(""), "is no key of ours"),
+            ("mnt[x", at_data(""), "is no key of ours"),
+            ("corten-0", json!({ "device": "/etc/passwd" }), "linux.devices: there is no /etc/passwd"),
+            (
+                "corten-0",
+                json!({ "mount": { "destination": "/etc", "below": "" } }),
+                "none binds anything at /etc",
+            ),
+        ] {
+            let mount = json!({ "key": key, "what": what, "point": "/data" });
+            let contents = json!({ "mounts": [mount], "namespaces": [], "files": [] });
+            fs::write(bundle.file("image/corten.json"), contents.to_string()).unwrap();
+            refused(&bundle, &restore, words);
+        }
         fs::write(bundle.file("image/corten.json"), r#"{"mounts":[],"namespaces":[],"files":[]}"#).unwrap();
         refused(&bundle, &restore, "restore.log");
     }
