@@ -292,7 +292,7 @@ fn binds(suite: &mut Suite) {
         let mut b = t.bundle()?;
         b.without_namespace("network").namespace("network", None);
         bind(&mut b, at, &volume(t, "volume")?.join("file"), &["bind"]);
-        b.probe(&format!("read:{at}"));
+        b.probe(format!("read:{at}"));
         check_eq!(t.report(&b)?.probe(&format!("read:{at}"))?["text"], "volume", "the file");
         Ok(())
     });
