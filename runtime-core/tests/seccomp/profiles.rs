@@ -77,6 +77,10 @@ fn rule(args: usize) -> impl Strategy<Value = LinuxSyscall> {
     (names, action, vec(argument(), 0..=args)).prop_map(|(mut names, (action, errno), args)| {
         if action == LinuxSeccompAction::ScmpActNotify {
             names.retain(|name| name != "write");
+            // A rule names at least one.
+            if names.is_empty() {
+                names.push("read".into());
+            }
         }
         let mut rule = LinuxSyscall::default();
         rule.set_names(names).set_action(action).set_errno_ret(errno).set_args(Some(args));
