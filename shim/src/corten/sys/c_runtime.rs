@@ -50,32 +50,3 @@ unsafe extern "C" fn __assert_fail(
     eprintln!("{file}:{line}: assertion `{what}` failed in the C library");
     process::abort()
 }
-
-// glibc's, since 2.32: the text of an errno in no language but English; null where it knows none.
-#[cfg(target_env = "gnu")]
-unsafe extern "C" {
-    safe fn strerrordesc_np(errno: c_int) -> *const c_char;
-}
-
-// SAFETY: the C library's name and type; no more than `size` bytes are written, a NUL at their end. Its own looks for a
-// translation, and brings for it message catalogues, the conversion of character sets and the loading of libraries.
-#[cfg(target_env = "gnu")]
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __xpg_strerror_r(errno: c_int, buffer: *mut c_char, size: usize) -> c_int {
-    let text = strerrordesc_np(errno);
-    let known = !text.is_null();
-    // SAFETY: what is not null is a text of the C library's own.
-    let text = if known { unsafe { CStr::from_ptr(text) } } else { c"Unknown error" };
-    let Some(room) = size.checked_sub(1) else { return libc::ERANGE };
-    let length = text.count_bytes().min(room);
-    // SAFETY: the caller's buffer has `size` bytes, and the text has `length`.
-    unsafe {
-        buffer.copy_from_nonoverlapping(text.as_ptr(), length);
-        buffer.add(length).write(0);
-    }
-    match known {
-        true if length == text.count_bytes() => 0,
-        true => libc::ERANGE,
-        false => libc::EINVAL,
-    }
-}
