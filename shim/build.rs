@@ -4,10 +4,11 @@
 //! `-C target-feature=+crt-static` would do the same, but for glibc Cargo takes it with an explicit `--target` only,
 //! which moves the binaries out of `target/release`. What it changes is the linker's arguments; they are given here.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{env, fs, ops::RangeInclusive, path::PathBuf, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(lean_c_library)");
     if env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("gnu") || env::var("HOST") != env::var("TARGET") {
         return; // musl is static as it is; a cross build takes crt-static, it has a --target anyway
     }
@@ -26,13 +27,37 @@ fn main() {
     // What rustc's own linker, its default on x86_64, can do beside that for a small program.
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     if release && env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") {
-        let script =
-            PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("discard.ld");
+        let script = manifest_dir().join("discard.ld");
         println!("cargo::rerun-if-changed=discard.ld");
         for argument in ["--icf=all", "--no-eh-frame-hdr", &format!("-T,{}", script.display())] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
     }
+    println!("cargo::rerun-if-env-changed=CORTEN_WHOLE_LIBC");
+    if release && env::var_os("CORTEN_WHOLE_LIBC").is_none() && LEAN.contains(&glibc()) {
+        let script = manifest_dir().join("lean.ld");
+        println!("cargo::rerun-if-changed=lean.ld");
+        println!("cargo::rustc-cfg=lean_c_library");
+        // What is given twice is taken from the program, whatever else of the C library's file is wanted.
+        println!("cargo::rustc-link-arg-bin=corten=-Wl,-z,muldefs");
+        println!("cargo::rustc-link-arg-bin=corten={}", script.display());
+    }
+}
+
+/// The versions of glibc, 2.x, that src/corten/sys/c_library.rs was tried with.
+const LEAN: RangeInclusive<u32> = 36..=43;
+
+/// The x of the C library's version 2.x; 0 where the compiler cannot say.
+fn glibc() -> u32 {
+    let arguments = ["-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null"];
+    let macros = Command::new("cc").args(arguments).output().map(|output| output.stdout).unwrap_or_default();
+    let macros = String::from_utf8_lossy(&macros);
+    let minor = macros.lines().find_map(|line| line.strip_prefix("#define __GLIBC_MINOR__ "));
+    minor.and_then(|minor| minor.trim().parse().ok()).unwrap_or_default()
+}
+
+fn manifest_dir() -> PathBuf {
+    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
 }
 
 /// Where the C compiler finds the static library `name`.

@@ -16,7 +16,7 @@ use crate::{
     Error, ErrorKind, Result, annotations,
     cgroup::{Cgroup, CgroupManager},
     config,
-    fs::procfs,
+    fs::{path, procfs},
     hooks::{Inside, Kind, Output},
     init::{
         Birth, Clone,
@@ -132,7 +132,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
 
 /// Reads the configuration and finds out all that can be wrong with it.
 pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
-    let bundle = builder.bundle.canonicalize().map_err(|error| {
+    let bundle = path::real(&builder.bundle).map_err(|error| {
         let message = format!("bundle {}: find it", builder.bundle.display());
         Error::new(ErrorKind::NotFound, message).with_source(error)
     })?;

@@ -314,7 +314,7 @@ pub(crate) fn binds(spec: &Spec, bundle: &Path) -> Result<Vec<Bind>> {
     let binds = entries.filter(|entry| entry.options.bind.is_some() && !entry.options.remount);
     let bind = |entry: entry::Entry<'_>| {
         let named = entry.source(bundle)?;
-        let real = if entry.options.src_nofollow { None } else { named.canonicalize().ok() };
+        let real = if entry.options.src_nofollow { None } else { crate::fs::path::real(&named).ok() };
         Ok(Bind { source: real.unwrap_or(named), destination: entry.target })
     };
     binds.map(bind).collect()
@@ -335,7 +335,7 @@ pub(crate) fn masked_paths(spec: &Spec) -> &[String] {
 pub(crate) fn path(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
     let missing = || Error::new(ErrorKind::InvalidConfig, "root.path: must be set");
     let path = bundle.join(spec.root().as_ref().ok_or_else(missing)?.path());
-    let real = path.canonicalize().map_err(|error| {
+    let real = crate::fs::path::real(&path).map_err(|error| {
         let message = format!("root.path ({}): find it", path.display());
         Error::new(ErrorKind::InvalidConfig, message).with_source(error)
     })?;

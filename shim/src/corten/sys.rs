@@ -3,6 +3,11 @@
 // Where panics unwind, and where tests are built, libgcc and libc do it.
 #[cfg(all(not(debug_assertions), panic = "abort", not(test)))]
 mod c_runtime;
+// The same, and build.rs knows the C library.
+#[cfg(all(lean_c_library, not(debug_assertions), panic = "abort", not(test)))]
+mod c_library;
+#[cfg(all(lean_c_library, not(debug_assertions), panic = "abort", not(test)))]
+mod heap;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
