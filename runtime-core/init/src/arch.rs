@@ -120,6 +120,9 @@ pub unsafe fn fill(to: *mut u8, value: u8, count: usize) {
     }
 }
 
+/// The largest page that a kernel for the processor may have, in bytes.
+pub const LARGEST_PAGE: usize = if cfg!(target_arch = "x86_64") { 4 << 10 } else { 64 << 10 };
+
 /// What seccomp(2) calls this processor, AUDIT_ARCH_* of <linux/audit.h>.
 pub const AUDIT_ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
 

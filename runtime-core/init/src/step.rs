@@ -114,8 +114,11 @@ steps! {
         /// Whether it is.
         kills: bool,
     }
-    /// Waits for the network namespace that the parent makes, and joins it; where it made none, unshare(2).
-    64 EnterNetwork {}
+    /// Makes a network namespace, unshare(2), or waits for the one that the parent makes and joins it.
+    64 EnterNetwork {
+        /// Whether the parent makes it.
+        comes: bool,
+    }
     /// setsid(2).
     9 NewSession {}
     /// mount(2) with no source: the propagation of the whole tree of mounts.

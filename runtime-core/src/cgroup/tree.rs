@@ -103,8 +103,10 @@ impl Tree {
                 // `domain threaded`, `domain invalid` and `threaded` take no container.
                 return Err(Error::Threaded { path: self.dir() });
             }
+            self.expect_thawed(&dir)?;
+        } else if self.has("freezer") {
+            self.expect_thawed(&self.open()?)?;
         }
-        self.expect_thawed()?;
         if self.has("cpuset") {
             self.fill_cpuset()?;
         }
@@ -112,10 +114,11 @@ impl Tree {
     }
 
     /// Refuses a frozen one: below a frozen cgroup a new one is frozen too.
-    fn expect_thawed(&self) -> Result<()> {
-        let frozen = self.unified
-            && self.open()?.read("cgroup.events")?.lines().any(|line| line == "frozen 1")
-            || self.has("freezer") && self.open()?.read("freezer.state")?.trim() != "THAWED";
+    fn expect_thawed(&self, dir: &Dir) -> Result<()> {
+        let frozen = match self.unified {
+            true => dir.read("cgroup.events")?.lines().any(|line| line == "frozen 1"),
+            false => self.has("freezer") && dir.read("freezer.state")?.trim() != "THAWED",
+        };
         if frozen { Err(Error::Frozen { path: self.dir() }) } else { Ok(()) }
     }
 
@@ -156,7 +159,8 @@ impl Tree {
     pub(super) fn join(&mut self, pid: i32, own: Option<&Path>) -> Result<()> {
         let made = dir::make(&self.mount, &self.path)?;
         self.made = self.made.min(made.max(1));
-        self.expect_thawed()?;
+        let dir = self.open()?;
+        self.expect_thawed(&dir)?;
         if self.has("cpuset") {
             self.fill_cpuset()?;
         }
@@ -165,7 +169,7 @@ impl Tree {
         }
         if self.unified {
             // Only now the cgroup above has no process, should it be the unit's.
-            v2::enable_controllers(&self.mount, &self.path, &self.open()?)?;
+            v2::enable_controllers(&self.mount, &self.path, &dir)?;
         }
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use super::{
     ContainerBuilder, Status, console,
-    create::Making,
+    create::{self, Making},
     ownership,
     record::{ProcessId, Record},
+    stdio,
 };
 use crate::{
     Error, ErrorKind, Result, annotations,
@@ -118,6 +119,9 @@ impl Making {
             birth.answer(Phase::Cgroup)?;
         }
         self.store()?.write_config(attend.text)?;
+        if attend.process.terminal() != Some(true) {
+            self.record.stdio = stdio::names(&create::streams(attend.builder.stdio.as_ref()));
+        }
         if !attend.unasked {
             // Until now the process would have died with this one; from now on its cgroup is on record.
             return self.store()?.write(&self.record);

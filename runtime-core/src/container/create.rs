@@ -26,7 +26,7 @@ use crate::{
     namespace::{Namespaces, devices, flag, id_maps::IdMaps},
     plan::Program,
     resctrl::Group,
-    rootfs,
+    rootfs::{self, NetworkComes},
     seccomp::{self, Filter},
     sys::network::Home,
 };
@@ -99,6 +99,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
     let view = checked.cgroup.view();
     let parted = !checked.namespaces.needs_relay() && checked.cgroup.can_be_parted();
+    let network_comes = network_comes(&checked.namespaces, parted, false);
     let request = Request {
         spec: &checked.spec,
         process: &checked.process,
@@ -123,7 +124,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         hooks: hooks.as_ref(),
         host_environment: &environment,
         network: network.as_ref().map(|(_, slot)| *slot),
-        network_comes: false,
+        network_comes,
         listener: None,
     };
     sequence::plan_container(request, first, &mut program)?;
@@ -176,8 +177,6 @@ pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
 pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     let later =
         |hooks: &Hooks| [Kind::Poststart, Kind::Poststop].iter().any(|kind| !kind.of(Some(hooks)).is_empty());
-    let terminal = checked.process.terminal() == Some(true);
-    let stdio = if terminal { Vec::new() } else { stdio::names(&streams(builder.stdio.as_ref())) };
     Record {
         oci_version: checked.spec.version().clone(),
         id: builder.id.clone(),
@@ -191,7 +190,7 @@ pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
         namespaces: checked.namespaces.own(),
         new_namespaces: checked.namespaces.new,
         cgroup: checked.cgroup.clone(),
-        stdio,
+        stdio: Vec::new(),
         intel_rdt: checked.intel_rdt.clone(),
         hooks: checked.spec.hooks().clone().filter(later),
     }
@@ -245,7 +244,7 @@ impl Making {
         until: Until,
     ) -> Result<Made> {
         // On record before it exists.
-        self.store()?.write(&self.record)?;
+        self.store()?.write_first(&self.record)?;
         if builder.notify {
             readiness::make(&self.store()?.notify_directory())?;
         }
@@ -289,8 +288,14 @@ impl Making {
         let environment: Vec<_> = environment.iter().map(|variable| variable.as_bytes()).collect();
         let maps = IdMaps::of(&spec);
         let unasked = until == Until::Running && is_unasked(builder, &spec, &self.record);
-        let beside = builder.lends_thread && !relay && namespaces.new & flag::NETWORK != 0;
-        let home = Some(()).filter(|()| beside).and_then(|()| Home::open().ok());
+        let mut network_comes = network_comes(&namespaces, parted, builder.lends_thread);
+        let home = match network_comes {
+            NetworkComes::FromParent => Home::open().ok(),
+            _ => None,
+        };
+        if network_comes == NetworkComes::FromParent && home.is_none() {
+            network_comes = NetworkComes::WithClone;
+        }
         let Ends { theirs, .. } = &ends;
         let terminal = theirs.as_ref().map(OwnedFd::try_clone).transpose();
         let request = Request {
@@ -317,7 +322,7 @@ impl Making {
             hooks: hooks.as_ref(),
             host_environment: &environment,
             network: network.as_ref().map(|(_, slot)| *slot),
-            network_comes: home.is_some(),
+            network_comes,
             listener,
         };
         let flags = sequence::plan_container(request, first, &mut program)?;
@@ -372,6 +377,7 @@ impl Making {
             // A poststart hook may ask for what needs the lock itself.
             self.lock = None;
             start::run_poststart(&store, &self.record).inspect_err(|_| exit::reap_killed(&child))?;
+            store.drop_spare();
         }
         self.store = None;
         let container = Container { store, record: self.record.clone() };
@@ -384,6 +390,19 @@ impl Making {
 fn is_for_one(spec: &Spec) -> bool {
     let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
     resources.and_then(|resources| *resources.pids()).is_some_and(|pids| (0..2).contains(&pids.limit()))
+}
+
+/// Who makes the new network namespace; in a new user namespace it comes with that.
+fn network_comes(namespaces: &Namespaces, parted: bool, lends_thread: bool) -> NetworkComes {
+    if namespaces.needs_relay() || namespaces.new & flag::NETWORK == 0 {
+        NetworkComes::WithClone
+    } else if parted {
+        NetworkComes::Itself
+    } else if lends_thread {
+        NetworkComes::FromParent
+    } else {
+        NetworkComes::WithClone
+    }
 }
 
 /// Whether the process that is born needs nothing more of its parent than what can be done beside its own work.

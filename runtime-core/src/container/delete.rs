@@ -60,7 +60,7 @@ fn lock_forced(store: &Store) -> Result<Lock> {
     if let Some(lock) = store.try_lock()? {
         return Ok(lock);
     }
-    let stopped = store.read().map_or(Ok(()), |record| stop(&record));
+    let stopped = store.read().map_or(Ok(Left::Nothing), |record| stop(&record));
     if !guards::on(Guard::BoundedDelete) {
         return store.lock();
     }
@@ -104,12 +104,12 @@ fn remove_by_config(store: &Store, id: &str) -> Result<()> {
 
 /// Kills, cleans up, and runs the poststop hooks, whose failure is only a warning.
 fn remove(store: &Store, record: &Record) -> Result<()> {
-    stop(record)?;
-    record.cgroup.delete()?;
+    if stop(record)? == Left::Cgroup {
+        record.cgroup.delete()?;
+    }
     record.intel_rdt.as_ref().map_or(Ok(()), Group::delete)?;
-    let state = record.state(status::of(store, record)?.0);
     if !Kind::Poststop.of(record.hooks.as_ref()).is_empty()
-        && let Ok(bytes) = serde_json::to_vec(&state)
+        && let Ok(bytes) = serde_json::to_vec(&record.state(status::of(store, record)?.0))
     {
         let output = Output::open(&record.annotations).unwrap_or_else(|error| {
             log::warn!("{}", error.report());
@@ -120,9 +120,15 @@ fn remove(store: &Store, record: &Record) -> Result<()> {
     store.remove()
 }
 
-/// Kills the first process, which ends its pid namespace, and all that is in the cgroup. One in which nothing is may be
-/// gone afterwards.
-fn stop(record: &Record) -> Result<()> {
+/// What [`stop`] leaves.
+#[derive(PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Cgroup,
+}
+
+/// Kills the first process, which ends its pid namespace, and all that is in the cgroup. One in which nothing is is removed.
+fn stop(record: &Record) -> Result<Left> {
     if let Some(process) = record.process
         && process.is_alive()?
     {
@@ -154,7 +160,8 @@ fn stop(record: &Record) -> Result<()> {
     }
     // Mostly nothing is left, and its cgroups can be removed at once.
     if record.cgroup.delete_unused() {
-        return Ok(());
+        return Ok(Left::Nothing);
     }
-    Ok(record.cgroup.kill_all(libc::SIGKILL)?)
+    record.cgroup.kill_all(libc::SIGKILL)?;
+    Ok(Left::Cgroup)
 }

@@ -1,7 +1,7 @@
 //! The standard streams of a process, as a program that embeds the library asks for them.
 
 use crate::{Error, Result, sys};
-use nix::{fcntl::OFlag, sys::stat::fstat, unistd::pipe2};
+use nix::{fcntl::OFlag, unistd::pipe2};
 use std::{
     fs::{self, File, OpenOptions},
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
@@ -128,9 +128,8 @@ fn open_one(stream: Stdio, number: usize, pipes: &mut Pipes) -> Result<OwnedFd> 
 /// end is outside.
 pub(super) fn names(streams: &[BorrowedFd<'_>; 3]) -> Vec<String> {
     let name = |fd: &BorrowedFd<'_>| {
-        let is_known = fstat(fd).is_ok();
         let path = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
-        if is_known { path.to_string_lossy().into_owned() } else { String::new() }
+        path.to_string_lossy().into_owned()
     };
     streams.iter().map(name).collect()
 }

@@ -214,16 +214,29 @@ impl Store {
         self.bytes_of(name).map_err(|error| self.failed(&format!("read {name}"), error))
     }
 
+    /// Writes state.json for the first time.
+    pub(super) fn write_first(&self, record: &Record) -> Result<()> {
+        self.write_by(atomic::create, record)
+    }
+
     /// Writes state.json.
     pub(super) fn write(&self, record: &Record) -> Result<()> {
+        self.write_by(atomic::rewrite, record)
+    }
+
+    fn write_by(&self, write: fn(&Path, &[u8], u32) -> io::Result<()>, record: &Record) -> Result<()> {
         let bytes = serde_json::to_vec(record).map_err(|error| self.failed("encode", error))?;
-        atomic::rewrite(&self.dir.join(STATE), &bytes, 0o600)
-            .map_err(|error| self.failed("write state.json", error))
+        write(&self.dir.join(STATE), &bytes, 0o600).map_err(|error| self.failed("write state.json", error))
+    }
+
+    /// Removes what the last [`Store::write`] replaced, where another is not expected soon.
+    pub(super) fn drop_spare(&self) {
+        let _ = fs::remove_file(atomic::spare(&self.dir.join(STATE)));
     }
 
     /// Keeps a copy of the configuration, for later operations.
     pub(super) fn write_config(&self, bytes: &[u8]) -> Result<()> {
-        atomic::write(&self.dir.join(CONFIG), bytes, 0o600)
+        atomic::create(&self.dir.join(CONFIG), bytes, 0o600)
             .map_err(|error| self.failed("write config.json", error))
     }
 

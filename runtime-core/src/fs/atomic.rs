@@ -38,6 +38,13 @@ pub(crate) fn rewrite(path: &Path, content: &[u8], mode: u32) -> io::Result<()> 
     }
 }
 
+/// The first [`rewrite`] of a file that is not there yet: it replaces nothing and keeps nothing.
+pub(crate) fn create(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let spare = spare(path);
+    write_new(&spare, content, mode)?;
+    fs::rename(&spare, path)
+}
+
 /// Where [`rewrite`] keeps what it replaced.
 pub(crate) fn spare(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");

@@ -19,7 +19,10 @@ use crate::{
         wait,
     },
 };
-use corten_init::message::{Kind, Message, Phase};
+use corten_init::{
+    arch::LARGEST_PAGE,
+    message::{Kind, Message, Phase},
+};
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, SealFlag, fcntl},
@@ -33,9 +36,6 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::Duration,
 };
-
-/// The init program's file has whole pages; the plan begins behind them. 64 KiB is the largest page of aarch64.
-const PAGE: usize = 65536;
 
 /// How the first process is cloned.
 pub(crate) struct Clone<'a> {
@@ -260,8 +260,9 @@ fn phase(value: i32) -> Result<Phase> {
         .ok_or_else(|| Error::new(ErrorKind::Io, format!("the init program waits for unknown phase {value}")))
 }
 
+/// The init program's file has whole pages; the plan begins behind them.
 fn program_pages() -> usize {
-    corten_init::PROGRAM.len().next_multiple_of(PAGE)
+    corten_init::PROGRAM.len().next_multiple_of(LARGEST_PAGE)
 }
 
 /// The init program and the plan in one sealed file that only lives in memory. Whatever of it a container may get to see,

@@ -13,7 +13,7 @@ use crate::{
         rlimits, scheduling,
         user::{self, Groups},
     },
-    rootfs::{CgroupComes, Change, RootChange, Rootfs, idmap},
+    rootfs::{CgroupComes, Change, NetworkComes, RootChange, Rootfs, idmap},
     seccomp::Filter,
 };
 use corten_init::{
@@ -65,8 +65,8 @@ pub(crate) struct First<'a> {
     pub(crate) host_environment: &'a [&'a [u8]],
     /// Where a socket of the container's network namespace is sent to, for devices that are moved there.
     pub(crate) network: Option<Slot>,
-    /// The network namespace is made by the parent, beside this process' work.
-    pub(crate) network_comes: bool,
+    /// Who makes the network namespace.
+    pub(crate) network_comes: NetworkComes,
     /// Where a `start` will connect; without it the program is executed at once.
     pub(crate) listener: Option<Slot>,
 }
@@ -113,7 +113,7 @@ pub(crate) fn plan_container(
         plan_relay(&request, &joined, new, program);
     }
     program.step(PROCESS, &Step::NewSession {});
-    if new & flag::NETWORK != 0 && !network_comes {
+    if new & flag::NETWORK != 0 && network_comes == NetworkComes::WithClone {
         // As all runtimes have it. One that is joined is as whoever made it wants it.
         program.step(NAMESPACES, &Step::LoopbackUp {});
     }
@@ -158,7 +158,8 @@ pub(crate) fn plan_container(
         inside.plan(Kind::StartContainer, request.spec.hooks().as_ref(), &environment, program);
     }
     plan_execute(&request, &sets, program);
-    let made_later = flag::CGROUP | if network_comes { flag::NETWORK } else { 0 };
+    let born_in_network = network_comes == NetworkComes::WithClone;
+    let made_later = flag::CGROUP | if born_in_network { 0 } else { flag::NETWORK };
     Ok(if relay { 0 } else { new & !made_later })
 }
 

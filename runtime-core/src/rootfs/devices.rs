@@ -50,8 +50,8 @@ pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Resu
 }
 
 /// Plans the devices, and the links and the terminal multiplexer beside them. A /dev that is the host's own is left alone.
-pub(super) fn plan(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
-    if !wanted(rootfs) {
+pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
+    if std::mem::replace(&mut rootfs.has_devices, true) || !wanted(rootfs) {
         return Ok(());
     }
     // Nor may a rootless engine's user namespace, which the container has in common with it.

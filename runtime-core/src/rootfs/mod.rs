@@ -62,11 +62,13 @@ pub(crate) struct Rootfs<'a> {
     label: Option<String>,
     /// Mounts that become read-only when all is in place: their slot and place.
     read_only_at_last: Vec<(Place, Slot)>,
-    /// The network namespace is still to be entered.
-    network_comes: bool,
+    /// Who makes the network namespace, until it is entered.
+    network: NetworkComes,
     cgroup: CgroupComes,
     /// Mounts of cgroups that are still empty: the place, the tmpfs, the attributes of what it will hold.
     unfilled: Vec<(Place, Slot, u64)>,
+    /// The devices are in the plan.
+    has_devices: bool,
 }
 
 /// When the container's cgroup is there for the init program.
@@ -78,6 +80,18 @@ pub(crate) enum CgroupComes {
     BeforeMount,
     /// It is to be awaited as late as can be.
     AfterPivot,
+}
+
+/// How the process comes into its new network namespace, which takes the kernel as long as all mounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NetworkComes {
+    /// It is born in it, or there is no new one.
+    #[default]
+    WithClone,
+    /// The parent makes it beside the mounts: it has nothing better to do.
+    FromParent,
+    /// The process makes it, for the parent is busy with the cgroups of v1.
+    Itself,
 }
 
 /// The slots that more than one step uses.
@@ -134,9 +148,10 @@ impl<'a> Rootfs<'a> {
             early,
             label: label::option(spec),
             read_only_at_last,
-            network_comes: false,
+            network: NetworkComes::WithClone,
             cgroup: CgroupComes::BeforeMounts,
             unfilled: Vec::new(),
+            has_devices: false,
         })
     }
 
@@ -170,9 +185,9 @@ impl<'a> Rootfs<'a> {
         program: &mut Program,
         view: &View,
         cgroup: CgroupComes,
-        network_comes: bool,
+        network: NetworkComes,
     ) -> Result<bool> {
-        self.network_comes = network_comes;
+        self.network = network;
         self.cgroup = cgroup;
         if cgroup == CgroupComes::AfterPivot
             && !(self.change == RootChange::Pivot && cgroup_mount::may_come_last(self)?)
@@ -207,10 +222,21 @@ impl<'a> Rootfs<'a> {
         Ok(cgroup != self.cgroup)
     }
 
-    /// Plans to enter the network namespace that the parent makes beside this process' work, if that is not planned yet.
+    /// Whether the process is still to come into its network namespace.
+    fn awaits_network(&self) -> bool {
+        self.network != NetworkComes::WithClone
+    }
+
+    /// Plans to enter the network namespace, if the process is not born in it and that is not planned yet.
     pub(crate) fn plan_network(&mut self, program: &mut Program) {
-        if std::mem::take(&mut self.network_comes) {
-            program.step(Place::Property("linux.namespaces"), &Step::EnterNetwork {});
+        let place = Place::Property("linux.namespaces");
+        match std::mem::take(&mut self.network) {
+            NetworkComes::WithClone => {}
+            NetworkComes::FromParent => program.step(place, &Step::EnterNetwork { comes: true }),
+            NetworkComes::Itself => {
+                program.step(place, &Step::EnterNetwork { comes: false });
+                program.step(place, &Step::LoopbackUp {});
+            }
         }
     }
 

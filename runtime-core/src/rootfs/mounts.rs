@@ -1,7 +1,7 @@
 //! `mounts`, config.md "Mounts".
 
 use super::{
-    Rootfs, attributes, cgroup_mount,
+    Rootfs, attributes, cgroup_mount, devices,
     entry::{Entry, entries, plan_attach},
     idmap, label,
     long_options::{self, Way},
@@ -18,7 +18,8 @@ use corten_init::{
     wire::{Text, Texts},
 };
 use std::{
-    fs,
+    collections::VecDeque,
+    fs, iter,
     os::unix::ffi::OsStrExt,
     path::{Component, Path},
 };
@@ -63,8 +64,13 @@ pub(super) fn plan_early_one(
 
 /// Plans all mounts in their order.
 pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) -> Result<()> {
-    for entry in entries(rootfs)? {
-        if !is_networkless(&entry) {
+    let mut entries = VecDeque::from(entries(rootfs)?);
+    while let Some(entry) = entries.pop_front() {
+        if !is_networkless(&entry) && rootfs.awaits_network() {
+            // The parent needs a while for it. What nothing that follows lies over is made before.
+            if iter::once(&entry).chain(&entries).all(|later| !later.target.starts_with("/dev")) {
+                devices::plan(rootfs, program)?;
+            }
             rootfs.plan_network(program);
         }
         if entry.options.remount {

@@ -1,6 +1,9 @@
 //! The caller's own capabilities, capabilities(7), and user namespace, and other processes' limits, prlimit(2).
 
-use std::io;
+use std::{
+    fs::File,
+    io::{self, Read},
+};
 
 #[repr(C)]
 struct Header {
@@ -32,6 +35,10 @@ pub(crate) fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> io::Re
 
 /// Whether the caller is in a user namespace other than the host's, user_namespaces(7): a rootless engine's, or a container's.
 pub(crate) fn in_user_namespace() -> bool {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    // The host's is one line of three numbers of at most ten digits each.
+    let mut map = [0; 64];
+    let length =
+        File::open("/proc/self/uid_map").and_then(|mut file| file.read(&mut map)).unwrap_or_default();
+    let map = map.get(..length).and_then(|map| str::from_utf8(map).ok()).unwrap_or_default();
     !map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }

@@ -28,7 +28,7 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
             channel::wait(state, phase)
         }
         Step::Await { phase } => channel::wait(state, phase),
-        Step::EnterNetwork {} => enter_network(state),
+        Step::EnterNetwork { comes } => enter_network(state, comes),
         Step::ParentDeath { kills } => sys::set_parent_death(kills),
         Step::BecomeRoot { clear_groups } => identity::become_root(clear_groups),
         Step::TimeOffsets { text } => procfs::write_self(state, crate::wire::Text(TIMENS_OFFSETS), text),
@@ -189,8 +189,11 @@ fn fork(state: &State, flags: u32) -> Res<()> {
     }
 }
 
-fn enter_network(state: &mut State) -> Res<()> {
+fn enter_network(state: &mut State, comes: bool) -> Res<()> {
     const NETWORK: u32 = 0x4000_0000; // CLONE_NEWNET
+    if !comes {
+        return sys::unshare(NETWORK);
+    }
     channel::wait(state, Phase::Network as u8)?;
     match state.received.take() {
         Some(network) => sys::setns(network.raw(), NETWORK),
