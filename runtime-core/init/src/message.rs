@@ -18,7 +18,12 @@ pub enum Kind {
     /// The filter is in: the descriptor beside this message is its listener's. As [`Kind::Executing`] otherwise; it waits for
     /// [`Phase::Listener`].
     Listening = 6,
+    /// The process could not enter a cgroup by the file that came as number `value` with [`Phase::Cgroup`]; it ends.
+    Refused = 7,
 }
+
+/// How many descriptors a packet of the parent's brings at most.
+pub const MOST_FILES: usize = 16;
 
 /// Where the two wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub enum Kind {
 pub enum Phase {
     /// A new user namespace has no mappings yet.
     IdMaps = 1,
-    /// The parent moves the process into its cgroups.
+    /// The cgroups are there; with the answer come the files by which the process enters those of v1.
     Cgroup = 2,
     /// The namespaces and mounts are there, the root is not pivoted yet.
     Mounted = 3,
@@ -82,8 +87,8 @@ impl Message {
 
     /// What the message means, nothing if it is not ours.
     pub fn kind(&self) -> Option<Kind> {
-        use Kind::{Executing, Failed, Listening, Pid, Reached, Warning};
-        [Reached, Pid, Executing, Failed, Warning, Listening]
+        use Kind::{Executing, Failed, Listening, Pid, Reached, Refused, Warning};
+        [Reached, Pid, Executing, Failed, Warning, Listening, Refused]
             .into_iter()
             .find(|kind| *kind as u32 == self.kind)
     }

@@ -51,7 +51,12 @@ impl Dir {
 
     /// Writes `value` to `file` in one write(2); the bare answer, for a caller that knows what the value is for.
     pub(super) fn put(&self, file: &str, value: &str) -> Result<(), Errno> {
-        put(&openat(&self.fd, file, flags(OFlag::O_WRONLY), Mode::empty())?, value)
+        put(&self.open_to_write(file)?, value)
+    }
+
+    /// Opens `file`, for one who writes to it by itself.
+    pub(super) fn open_to_write(&self, file: &str) -> Result<OwnedFd, Errno> {
+        openat(&self.fd, file, flags(OFlag::O_WRONLY), Mode::empty())
     }
 
     /// Writes each of `values` to `file`, one write(2) for each.

@@ -13,6 +13,7 @@ mod delegated;
 mod device_program;
 mod devices;
 mod dir;
+mod doors;
 mod error;
 mod events;
 mod layout;
@@ -36,6 +37,7 @@ mod without_systemd;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use doors::Door;
 pub(crate) use error::{Error, Result};
 pub use events::OomEvents;
 pub use stats::{
@@ -269,7 +271,8 @@ impl Cgroup {
         self.write_resources(resources)
     }
 
-    /// Moves the process `pid` in, in every hierarchy. On v1 the first such write on an idle host takes milliseconds.
+    /// Moves the process `pid` in, in every hierarchy. On v1 the first such write on an idle host takes milliseconds: see
+    /// [`Cgroup::doors`].
     pub fn attach(&self, pid: i32) -> Result<()> {
         self.trees.iter().try_for_each(|tree| members::move_into(&tree.dir(), pid))
     }

@@ -39,6 +39,8 @@ pub(super) struct Attend<'a> {
     /// It will not ask for anything but its cgroup: what the parent has to do for it is done beside its own work.
     pub(super) unasked: bool,
     pub(super) born_inside: bool,
+    /// A first process makes way for the one that stays.
+    pub(super) relay: bool,
     /// What comes out of it is a socket of the container's network namespace.
     pub(super) network: Option<OwnedFd>,
     /// The process waits for its network namespace: this thread's own, which it comes back to.
@@ -47,7 +49,7 @@ pub(super) struct Attend<'a> {
 
 impl Making {
     /// Does the parent's part of a birth, until the process is ready for its start or has begun it.
-    pub(super) fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth, relay: bool) -> Result<()> {
+    pub(super) fn attend(&mut self, attend: &mut Attend<'_>, birth: &mut Birth) -> Result<()> {
         // Beside the init program's own work; nothing of the container's or of a hook runs before it is done.
         if let Some(home) = attend.home.take() {
             let made = home.make_another(|made| birth.answer_with(Phase::Network, &made));
@@ -60,7 +62,7 @@ impl Making {
             self.record.cgroup.apply(attend.resources)?;
             attend.owner.map_or(Ok(()), |uid| self.record.cgroup.delegate(uid))?;
         }
-        if !relay {
+        if !attend.relay {
             self.adopt(attend, birth)?;
         }
         loop {
@@ -102,21 +104,25 @@ impl Making {
     }
 
     /// The process that stays: into its cgroups, beside its own work on the mounts.
-    fn adopt(&mut self, attend: &Attend<'_>, birth: &Birth) -> Result<()> {
+    fn adopt(&mut self, attend: &Attend<'_>, birth: &mut Birth) -> Result<()> {
         let pid = birth.pid();
-        match attend.born_inside {
-            true => self.record.cgroup.attach_born(pid)?,
-            false if self.record.cgroup.waits_for_process() => {
+        let doors = self.record.cgroup.doors(attend.born_inside)?;
+        // In a pid namespace that it joined, others could get at the doors.
+        let doors = doors.filter(|_| attend.await_cgroup && !attend.relay);
+        match (attend.born_inside, &doors) {
+            (_, Some(_)) => {}
+            (true, None) => self.record.cgroup.attach_born(pid)?,
+            (false, None) if self.record.cgroup.waits_for_process() => {
                 let Record { cgroup, id, annotations, .. } = &mut self.record;
                 cgroup.enter(pid, id, attend.resources, annotations)?;
                 attend.owner.map_or(Ok(()), |uid| cgroup.delegate(uid))?;
             }
-            false => self.record.cgroup.attach(pid)?,
+            (false, None) => self.record.cgroup.attach(pid)?,
         }
         self.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
         oom::apply(attend.process.oom_score_adj(), pid)?;
         if attend.await_cgroup {
-            birth.answer(Phase::Cgroup)?;
+            birth.let_in(doors.unwrap_or_default())?;
         }
         self.store()?.write_config(attend.text)?;
         if attend.process.terminal() != Some(true) {

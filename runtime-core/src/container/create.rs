@@ -353,11 +353,12 @@ impl Making {
             await_cgroup,
             unasked,
             born_inside: born_inside.is_some(),
+            relay,
             network: network.map(|(way, _)| way),
             home,
         };
         let mut ready =
-            self.attend(&mut attend, &mut birth, relay).map_err(|error| birth.explain(error, Some(&spec)));
+            self.attend(&mut attend, &mut birth).map_err(|error| birth.explain(error, Some(&spec)));
         if until == Until::Running {
             ready =
                 ready.and_then(|()| start::await_execution(&mut birth, &spec, &self.record, Status::Created));

@@ -182,6 +182,10 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         true => container.record.cgroup.clone_beside(first.pid)?,
         false => None,
     };
+    let doors = match builder.cgroups.is_empty() {
+        true => container.record.cgroup.doors_beside(born_inside.is_some()),
+        false => None,
+    };
     let variables = std::mem::take(&mut builder.environment);
     let (streams, pipes) = builder.streams.take().map(stdio::open).transpose()?.unzip();
     let mut program = Program::new();
@@ -199,7 +203,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         environment: &variables,
         kept: 0,
     };
-    sequence::plan_exec(request, &init, flags, &mut program)?;
+    sequence::plan_exec(request, &init, flags, doors.is_some(), &mut program)?;
     let relay = sequence::exec_needs_relay(flags);
     let clone = Clone {
         stdio: create::streams(streams.as_ref()),
@@ -209,8 +213,15 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
         relay,
     };
     let mut birth = Birth::begin(program, &clone)?;
-    let attend =
-        Attend { container, builder: &builder, process: &process, first, born_inside: born_inside.is_some() };
+    let attend = Attend {
+        container,
+        builder: &builder,
+        process: &process,
+        first,
+        born_inside: born_inside.is_some(),
+        enters: doors.is_some(),
+    };
+    doors.map_or(Ok(()), |doors| birth.let_in(doors))?;
     let ready = attend.attend(&mut birth, &spec, relay);
     ready.map_err(|error| birth.explain(error, Some(&spec)))?;
     let terminal = ends.receive()?;
@@ -253,6 +264,8 @@ struct Attend<'a> {
     /// The container's first process.
     first: ProcessId,
     born_inside: bool,
+    /// It enters its cgroups by itself, before it joins anything.
+    enters: bool,
 }
 
 impl Attend<'_> {
@@ -287,6 +300,7 @@ impl Attend<'_> {
     fn adopt(&self, birth: &Birth) -> Result<()> {
         let (cgroup, pid) = (&self.container.record.cgroup, birth.pid());
         match (self.builder.cgroups.as_slice(), self.born_inside) {
+            _ if self.enters => {}
             ([], true) => cgroup.attach_born(pid)?,
             ([], false) => cgroup.attach_beside(pid, self.first.pid)?,
             (subs, _) => cgroup.attach_subs(pid, subs)?,

@@ -16,7 +16,7 @@ use nix::{
 use std::{
     io::{self, IoSlice, IoSliceMut},
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
@@ -105,7 +105,12 @@ pub(crate) fn listen_at(path: &Path) -> io::Result<OwnedFd> {
 
 /// Sends `bytes` and a descriptor.
 pub(crate) fn send_fd(socket: &OwnedFd, bytes: &[u8], fd: &OwnedFd) -> io::Result<()> {
-    let rights = [fd.as_raw_fd()];
+    send_fds(socket, bytes, &[fd.as_fd()])
+}
+
+/// Sends bytes with descriptors beside them.
+pub(crate) fn send_fds(socket: &OwnedFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let rights: Vec<_> = fds.iter().map(AsRawFd::as_raw_fd).collect();
     let control = [ControlMessage::ScmRights(&rights)];
     sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], &control, MsgFlags::MSG_NOSIGNAL, None)?;
     Ok(())

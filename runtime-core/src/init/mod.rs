@@ -10,6 +10,7 @@ pub(crate) use sync::Sync;
 
 use crate::{
     Error, ErrorKind, Result,
+    cgroup::Door,
     fs::procfs,
     guards::{self, Guard},
     plan::Program,
@@ -34,6 +35,7 @@ use std::{
     ffi::CString,
     io::{IoSlice, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -77,6 +79,8 @@ pub(crate) struct Birth {
     early: Option<Phase>,
     /// What was heard and is for another to hear.
     put_back: Option<Event>,
+    /// The cgroups of v1 that it was let in to.
+    doors: Vec<PathBuf>,
 }
 
 impl Birth {
@@ -107,8 +111,17 @@ impl Birth {
             true => (Some(spawned.pidfd), None),
             false => (None, Some((spawned.pid, spawned.pidfd))),
         };
-        Ok(Self { program, sync, relay, process, listener: None, early: None, put_back: None }
-            .with_pid(spawned.pid))
+        Ok(Self {
+            program,
+            sync,
+            relay,
+            process,
+            listener: None,
+            early: None,
+            put_back: None,
+            doors: Vec::new(),
+        }
+        .with_pid(spawned.pid))
     }
 
     fn with_pid(mut self, pid: i32) -> Self {
@@ -157,6 +170,7 @@ impl Birth {
                     return Ok(Event::Listening);
                 }
                 Some(Kind::Failed) => return Err(report::planned(&message, &self.program, spec)),
+                Some(Kind::Refused) => return Err(self.refused(&message)),
                 Some(Kind::Warning) => {
                     log::warn!("{}", report::planned(&message, &self.program, spec).report());
                 }
@@ -199,8 +213,12 @@ impl Birth {
     /// What the init program said before it ended, if `error` only tells that it is gone: no such process, say.
     pub(crate) fn explain(&self, error: Error, spec: Option<&Spec>) -> Error {
         let mut said = std::iter::from_fn(|| self.sync.poll());
-        let failed = said.find(|message| message.kind() == Some(Kind::Failed));
-        failed.map_or(error, |message| report::planned(&message, &self.program, spec))
+        said.find_map(|message| match message.kind() {
+            Some(Kind::Failed) => Some(report::planned(&message, &self.program, spec)),
+            Some(Kind::Refused) => Some(self.refused(&message)),
+            _ => None,
+        })
+        .unwrap_or(error)
     }
 
     /// The seccomp listener that came with [`Event::Listening`].
@@ -215,7 +233,23 @@ impl Birth {
 
     /// The same, with a descriptor that it needs.
     pub(crate) fn answer_with(&self, phase: Phase, descriptor: &OwnedFd) -> Result<()> {
-        self.sync.answer_with(phase, descriptor)
+        self.sync.answer_with(phase, &[descriptor.as_fd()])
+    }
+
+    /// Says that its cgroups are there, and opens it the doors by which it enters those of v1.
+    pub(crate) fn let_in(&mut self, doors: Vec<Door>) -> Result<()> {
+        let (paths, files): (Vec<_>, Vec<_>) = doors.into_iter().map(|door| (door.path, door.file)).unzip();
+        self.doors = paths;
+        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        self.sync.answer_with(Phase::Cgroup, &files)
+    }
+
+    /// Why it could not enter a cgroup.
+    fn refused(&self, message: &Message) -> Error {
+        let door = usize::try_from(message.value).ok().and_then(|number| self.doors.get(number));
+        let path = door.map_or(Path::new("a cgroup"), PathBuf::as_path);
+        let doing = format!("move process {} into {}", self.pid(), path.display());
+        Error::io(doing, Errno::from_raw(message.errno))
     }
 
     /// The process lives on its own from now on: its id, its descriptor, and the socket.

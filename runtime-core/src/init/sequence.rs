@@ -163,11 +163,13 @@ pub(crate) fn plan_container(
     Ok(if relay { 0 } else { new & !made_later })
 }
 
-/// Plans a further process of a container, whose namespaces are those of `flags` and of the process `init`.
+/// Plans a further process of a container, whose namespaces are those of `flags` and of the process `init`. Where it `enters` its
+/// cgroups by itself, it does so first of all.
 pub(crate) fn plan_exec(
     mut request: Request<'_>,
     init: &OwnedFd,
     flags: u32,
+    enters: bool,
     program: &mut Program,
 ) -> Result<()> {
     let sets = Sets::of(request.process, flags & flag::USER != 0)?;
@@ -176,6 +178,8 @@ pub(crate) fn plan_exec(
     let affinity = request.process.exec_cpu_affinity().as_ref();
     let initial = affinity.and_then(|affinity| affinity.initial().as_ref());
     scheduling::plan_affinity(initial, "process.execCPUAffinity.initial", program)?;
+    // Before anybody in the container can see what it enters by.
+    plan_cgroup(enters, 0, program);
     if flags != 0 {
         let init = init.try_clone().map_err(|error| crate::Error::io("dup", error))?;
         let fd = program.hand_over(init);

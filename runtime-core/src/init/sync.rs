@@ -86,9 +86,12 @@ impl Sync {
         self.send(phase as u8)
     }
 
-    /// Says so, and passes `descriptor` with it.
-    pub(crate) fn answer_with(&self, phase: Phase, descriptor: &OwnedFd) -> Result<()> {
-        match socket::send_fd(&self.socket, &[phase as u8], descriptor) {
+    /// Says so, and passes `descriptors` with it, [`corten_init::message::MOST_FILES`] at most.
+    pub(crate) fn answer_with(&self, phase: Phase, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        if descriptors.is_empty() {
+            return self.answer(phase);
+        }
+        match socket::send_fds(&self.socket, &[phase as u8], descriptors) {
             Err(error) if !matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => {
                 Err(Error::io("answer the init program", error))
             }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     arch::nr,
-    message::{Kind, Message},
+    message::{Kind, MOST_FILES, Message, Phase},
     step::SLOT_SYNC,
 };
 
@@ -23,14 +23,26 @@ pub(super) fn tell(state: &State, kind: Kind, value: i32) -> Res<()> {
 pub(super) fn wait(state: &mut State, phase: u8) -> Res<()> {
     let bit = |phase: u8| 1_u32.checked_shl(u32::from(phase)).unwrap_or(0);
     while state.answered & bit(phase) == 0 {
-        let (answer, descriptor) = answer(state.sync())?;
+        let (answer, descriptors) = answer(state.sync())?;
         state.answered |= bit(answer);
-        if descriptor.is_some() {
-            state.received = descriptor;
+        if answer == Phase::Cgroup as u8 {
+            enter_cgroups(state, descriptors);
+        } else if let [first @ Some(_), ..] = descriptors {
+            state.received = first;
         }
     }
     state.answered &= !bit(phase);
     Ok(())
+}
+
+/// Enters cgroups of v1 by their files `tasks`: 0 is who writes it. It has one thread, and nobody is held still for that.
+fn enter_cgroups(state: &State, doors: [Option<Fd>; MOST_FILES]) {
+    for (number, door) in (0..).zip(doors.into_iter().flatten()) {
+        if let Err(fault) = sys::write(door.raw(), b"0") {
+            send_report(state, Kind::Refused, fault, number, &[]);
+            sys::exit(1);
+        }
+    }
 }
 
 /// The same on the sync socket `sync`, when nothing else can be answered.
@@ -38,10 +50,10 @@ pub(super) fn wait_on(sync: i32, phase: u8) -> Res<()> {
     if answer(sync)?.0 == phase { Ok(()) } else { Err(fault(0, errno::EPROTO)) }
 }
 
-fn answer(sync: i32) -> Res<(u8, Option<Fd>)> {
+fn answer(sync: i32) -> Res<(u8, [Option<Fd>; MOST_FILES])> {
     let mut answer = [0_u8; 1];
     match sys::receive(sync, &mut answer)? {
-        (1, descriptor) => Ok((answer[0], descriptor)),
+        (1, descriptors) => Ok((answer[0], descriptors)),
         _ => sys::exit(1),
     }
 }

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "a function without a comment is the system call of its name")]
 
 use super::{Fault, Fd, O_CLOEXEC, O_NOCTTY, O_RDWR, Res, call, errno, fd_arg, new_fd};
-use crate::arch::nr;
+use crate::{arch::nr, message::MOST_FILES};
 
 /// Marks all descriptors from `first` on close-on-exec.
 pub fn cloexec_from(first: i32) -> Res<()> {
@@ -130,18 +130,27 @@ pub fn send(socket: i32, bytes: &[u8], fd: Option<i32>) -> Res<()> {
     }
 }
 
-/// recvmsg(2) of one packet: its length, and the descriptor that comes with it.
-pub fn receive(socket: i32, bytes: &mut [u8]) -> Res<(usize, Option<Fd>)> {
+/// struct cmsghdr and as many descriptors as come at most.
+#[repr(C)]
+struct ManyRights {
+    length: usize,
+    level: i32,
+    kind: i32,
+    fds: [i32; MOST_FILES],
+}
+
+/// recvmsg(2) of one packet: its length, and the descriptors that come with it.
+pub fn receive(socket: i32, bytes: &mut [u8]) -> Res<(usize, [Option<Fd>; MOST_FILES])> {
     const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
     let vector = IoVec { base: bytes.as_mut_ptr() as usize, length: bytes.len() };
-    let mut rights = Rights { length: 0, level: 0, kind: 0, fd: -1, padding: 0 };
+    let mut rights = ManyRights { length: 0, level: 0, kind: 0, fds: [-1; MOST_FILES] };
     let mut header = MessageHeader {
         name: 0,
         name_length: 0,
         vectors: (&raw const vector) as usize,
         vector_count: 1,
         control: (&raw mut rights) as usize,
-        control_length: size_of::<Rights>(),
+        control_length: size_of::<ManyRights>(),
         flags: 0,
     };
     loop {
@@ -151,8 +160,12 @@ pub fn receive(socket: i32, bytes: &mut [u8]) -> Res<(usize, Option<Fd>)> {
             Err(fault) => return Err(fault),
             Ok(length) => {
                 let came = header.control_length >= 20 && (rights.level, rights.kind) == (1, 1);
-                let fd = usize::try_from(rights.fd).ok().filter(|_| came);
-                return Ok((length, fd.map(new_fd)));
+                let count = if came { rights.length.saturating_sub(16) / size_of::<i32>() } else { 0 };
+                let mut fds = [const { None }; MOST_FILES];
+                for (place, fd) in fds.iter_mut().zip(rights.fds).take(count) {
+                    *place = usize::try_from(fd).ok().map(new_fd);
+                }
+                return Ok((length, fds));
             }
         }
     }
