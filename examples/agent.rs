@@ -9,7 +9,7 @@ use examples::Image;
 use runtime_core::{
     Container, ContainerBuilder, Job, Stdio,
     agent::{Agent, Notification},
-    oci_spec::runtime::{LinuxSeccomp, LinuxSeccompAction, LinuxSeccompBuilder, LinuxSyscallBuilder, Mount},
+    spec::{LinuxSeccomp, LinuxSeccompAction, LinuxSyscall, Mount},
 };
 use std::{error::Error, path::Path, process, thread};
 
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let socket = image.folder().join("agent.sock");
     let agent = Agent::bind(&socket)?;
 
-    let spec = Job::new(image.rootfs(), ["sh", "-c", SCRIPT]).seccomp(ask_about(&["mount"], &socket)?);
+    let spec = Job::new(image.rootfs(), ["sh", "-c", SCRIPT]).seccomp(ask_about(&["mount"], &socket));
     let container = ContainerBuilder::new(format!("agent-{}", process::id()))
         .root(image.states())
         .spec(spec)
@@ -59,9 +59,8 @@ fn answer(container: &Container, call: Notification) -> runtime_core::Result<()>
         return call.refuse(libc::EPERM);
     }
     // The runtime does it: beneath the container's root, whatever symlinks there are.
-    let mut mount = Mount::default();
-    mount.set_typ(Some("tmpfs".to_owned())).set_source(Some("tmpfs".into())).set_destination(target.into());
-    mount.set_options(Some(vec!["nosuid".to_owned(), "nodev".to_owned(), "size=1m".to_owned()]));
+    let options = ["nosuid", "nodev", "size=1m"];
+    let mount = Mount::new(target).of_type("tmpfs").from_source("tmpfs").with_options(options);
     match container.add_mounts(&[mount]) {
         Ok(()) => call.succeed(0),
         Err(error) => {
@@ -72,13 +71,9 @@ fn answer(container: &Container, call: Notification) -> runtime_core::Result<()>
 }
 
 /// All calls are allowed but these, about which the agent at `socket` is asked.
-fn ask_about(calls: &[&str], socket: &Path) -> Result<LinuxSeccomp, Box<dyn Error>> {
-    let names: Vec<_> = calls.iter().map(ToString::to_string).collect();
-    let call =
-        LinuxSyscallBuilder::default().names(names).action(LinuxSeccompAction::ScmpActNotify).build()?;
-    let profile = LinuxSeccompBuilder::default()
-        .default_action(LinuxSeccompAction::ScmpActAllow)
-        .listener_path(socket)
-        .syscalls([call]);
-    Ok(profile.build()?)
+fn ask_about(calls: &[&str], socket: &Path) -> LinuxSeccomp {
+    let mut profile = LinuxSeccomp::new(LinuxSeccompAction::ScmpActAllow);
+    profile.listener_path = Some(socket.to_owned());
+    profile.syscalls.push(LinuxSyscall::new(calls.iter().copied(), LinuxSeccompAction::ScmpActNotify));
+    profile
 }

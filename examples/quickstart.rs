@@ -5,7 +5,7 @@
 
 use runtime_core::{
     Container, ContainerBuilder, Created, Error, ErrorKind, ExitStatus, Job, ProcessBuilder, Result, Signal,
-    Stdio, oci_spec::runtime::Spec,
+    Stdio, spec::Spec,
 };
 use std::{
     collections::HashMap,
@@ -101,8 +101,8 @@ fn configuration(id: &str, limited: bool) -> Spec {
         job = job.memory(MEMORY).pids(PIDS).cpus(CPUS);
     }
     let mut spec = job.spec();
-    if let Some(linux) = spec.linux_mut() {
-        linux.set_cgroups_path(Some(format!("/{id}").into()));
+    if let Some(linux) = &mut spec.linux {
+        linux.cgroups_path = Some(format!("/{id}").into());
     }
     spec
 }
@@ -249,7 +249,7 @@ fn run_inside(container: &Container, task: &str) -> Result<Answer> {
     let start = Instant::now();
     let (mut reader, writer) = io::pipe().map_err(|error| Error::io("pipe", error))?;
     let mut process = container.spec_process()?;
-    process.set_args(Some([PROGRAM, "payload", task].map(str::to_owned).to_vec()));
+    process.args = [PROGRAM, "payload", task].map(str::to_owned).into();
     let process = container.exec(
         ProcessBuilder::new(process).stdin(Stdio::Null).stdout(OwnedFd::from(writer)).stderr(Stdio::Null),
     )?;

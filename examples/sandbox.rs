@@ -9,7 +9,7 @@
 use examples::Image;
 use runtime_core::{
     ContainerBuilder, ExitStatus, Job, Signal, Stdio,
-    oci_spec::runtime::{LinuxSeccompAction, LinuxSeccompBuilder, LinuxSyscallBuilder, Spec},
+    spec::{LinuxSeccomp, LinuxSeccompAction, LinuxSyscall, Spec},
 };
 use std::{
     env,
@@ -146,14 +146,8 @@ fn run(image: &Image, command: &[String]) -> Result<(String, String), Box<dyn Er
 }
 
 fn spec(rootfs: &Path, command: &[String]) -> Result<Spec, Box<dyn Error>> {
-    let call = LinuxSyscallBuilder::default()
-        .names(ALLOWED.map(str::to_owned))
-        .action(LinuxSeccompAction::ScmpActAllow)
-        .build()?;
-    let seccomp = LinuxSeccompBuilder::default()
-        .default_action(LinuxSeccompAction::ScmpActErrno)
-        .syscalls([call])
-        .build()?;
+    let mut seccomp = LinuxSeccomp::new(LinuxSeccompAction::ScmpActErrno);
+    seccomp.syscalls.push(LinuxSyscall::new(ALLOWED, LinuxSeccompAction::ScmpActAllow));
     Ok(Job::new(rootfs, command.iter().cloned())
         .read_only() // with an empty /tmp and /run
         .memory(32 << 20)

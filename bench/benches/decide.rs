@@ -4,8 +4,8 @@ use bench::{Bundle, Kind};
 use divan::{Bencher, black_box};
 use runtime_core::{
     ContainerBuilder,
-    oci_spec::runtime::Spec,
     seccomp::{self, Options},
+    spec::Spec,
 };
 use std::fs;
 
@@ -40,6 +40,6 @@ fn parse(bencher: Bencher<'_, '_>, kind: Kind) {
 fn compile_filter(bencher: Bencher<'_, '_>) {
     let text = fs::read(bundle(Kind::Docker).file("config.json")).unwrap();
     let spec: Spec = serde_json::from_slice(&text).unwrap();
-    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().clone()).unwrap();
+    let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.clone()).unwrap();
     bencher.bench(|| seccomp::compile(black_box(&profile), &Options::default()).unwrap());
 }

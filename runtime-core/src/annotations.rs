@@ -1,6 +1,6 @@
 //! `annotations` of config.json that change what the runtime does. crun defined them, and engines rely on them.
 
-use oci_spec::runtime::Spec;
+use crate::spec::Spec;
 
 /// The process keeps the additional groups of the runtime's caller: neither those of `process.user` nor none are set.
 const KEEP_ORIGINAL_GROUPS: &str = "run.oci.keep_original_groups";
@@ -34,7 +34,7 @@ pub(crate) const UNSAFE: [&str; 3] = ["run.oci.", SYSTEMD_PROPERTY, CRIU_CONFIG]
 
 /// The value of an annotation.
 pub(crate) fn find<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
-    spec.annotations().as_ref()?.get(name).map(String::as_str)
+    spec.annotations.get(name).map(String::as_str)
 }
 
 /// Whether an annotation is there and does not say 0.
@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn zero_is_off() {
         let spec = |value: &str| {
-            let mut spec = Spec::default();
-            spec.set_annotations(Some([(KEEP_ORIGINAL_GROUPS.to_owned(), value.to_owned())].into()));
+            let mut spec = Spec::new("1.3.0");
+            spec.annotations = [(KEEP_ORIGINAL_GROUPS.to_owned(), value.to_owned())].into();
             keeps_groups(&spec)
         };
         assert!(spec("1") && spec("") && !spec("0") && !keeps_groups(&Spec::default()));

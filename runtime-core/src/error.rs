@@ -1,7 +1,7 @@
 //! The one public error, and what it is made from. A leaf: it imports nothing of this crate; each module turns its own
 //! error enum into [`Error`] beside that enum.
 
-use std::{error, fmt, io};
+use std::{convert::Infallible, error, fmt, io};
 
 /// What this crate's fallible functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -119,6 +119,13 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.kind, self.report())
+    }
+}
+
+/// Where nothing can go wrong: [`ContainerBuilder::spec`](crate::ContainerBuilder::spec) takes what may become a configuration.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

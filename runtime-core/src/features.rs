@@ -5,15 +5,16 @@ use crate::{
     annotations,
     hooks::Kind,
     namespace,
-    process::{capabilities, scheduling},
+    process::scheduling,
     rootfs::options,
-    seccomp, sys,
+    seccomp,
+    spec::{
+        Apparmor, Capability, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, MemoryPolicy, MountExtensions,
+        NetDevices, Seccomp, Selinux,
+    },
+    sys,
 };
-use oci_spec::runtime::{
-    Apparmor, Cgroup, Features, IDMap, IntelRdt, LinuxFeature, MemoryPolicy, MountExtensions, NetDevices,
-    Seccomp, Selinux,
-};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The oldest and the newest version of the OCI Runtime Specification that configurations may be written for.
 pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
@@ -26,25 +27,24 @@ const SYSTEMD: bool = cfg!(feature = "systemd");
 ///
 /// ```
 /// let features = runtime_core::features();
-/// assert!(features.mount_options().as_ref().is_some_and(|options| options.contains(&"rro".to_owned())));
+/// assert!(features.mount_options.iter().any(|option| option == "rro"));
 /// ```
 pub fn features() -> Features {
-    let mut features = Features::default();
     let [oldest, newest] = OCI_VERSIONS;
-    features
-        .set_oci_version_min(oldest.to_owned())
-        .set_oci_version_max(newest.to_owned())
-        .set_hooks(Some(Kind::ALL.map(|kind| kind.name().to_owned()).into()))
-        .set_mount_options(Some(mount_options()))
-        .set_linux(Some(linux()))
-        .set_annotations(Some(known_annotations()))
-        .set_potentially_unsafe_config_annotations(Some(texts(&annotations::UNSAFE)));
-    features
+    Features {
+        oci_version_min: oldest.to_owned(),
+        oci_version_max: newest.to_owned(),
+        hooks: Kind::ALL.map(|kind| kind.name().to_owned()).into(),
+        mount_options: texts(&options::NAMES),
+        linux: Some(linux()),
+        annotations: known_annotations(),
+        potentially_unsafe_config_annotations: texts(&annotations::UNSAFE),
+    }
 }
 
 /// Under runc's name engines look for whether checkpoints can be made. CRIU is a program of its own, which may come and go: here
 /// it is said what Corten does, and `corten check` tells of CRIU.
-fn known_annotations() -> HashMap<String, String> {
+fn known_annotations() -> BTreeMap<String, String> {
     let known = [
         ("run.corten.version", env!("CARGO_PKG_VERSION")),
         (
@@ -55,69 +55,44 @@ fn known_annotations() -> HashMap<String, String> {
     known.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-fn mount_options() -> Vec<String> {
-    texts(&options::NAMES)
-}
-
 fn linux() -> LinuxFeature {
-    let mut linux = LinuxFeature::default();
-    linux
-        .set_namespaces(Some(namespace::TYPES.into()))
-        .set_capabilities(Some(capabilities::ALL.iter().map(capabilities::name).collect()))
-        .set_cgroup(Some(cgroup()))
-        .set_seccomp(Some(seccomp()));
-    let mut apparmor = Apparmor::default();
-    apparmor.set_enabled(Some(true));
-    let mut selinux = Selinux::default();
-    selinux.set_enabled(Some(true));
-    let mut rdt = IntelRdt::default();
-    rdt.set_enabled(Some(true)).set_schemata(Some(true)).set_monitoring(Some(true));
-    let mut policy = MemoryPolicy::default();
-    policy.set_modes(Some(scheduling::MODES.iter().map(ToString::to_string).collect()));
-    policy.set_flags(Some(scheduling::MODE_FLAGS.iter().map(|(flag, _)| flag.to_string()).collect()));
-    let mut idmap = IDMap::default();
-    idmap.set_enabled(Some(true));
-    let mut extensions = MountExtensions::default();
-    extensions.set_idmap(Some(idmap));
-    let mut devices = NetDevices::default();
-    devices.set_enabled(Some(true));
-    linux
-        .set_apparmor(Some(apparmor))
-        .set_selinux(Some(selinux))
-        .set_intel_rdt(Some(rdt))
-        .set_memory_policy(Some(policy))
-        .set_mount_extensions(Some(extensions))
-        .set_net_devices(Some(devices));
-    linux
-}
-
-fn cgroup() -> Cgroup {
-    let mut cgroup = Cgroup::default();
-    cgroup
-        .set_v1(Some(true))
-        .set_v2(Some(true))
-        .set_systemd(Some(SYSTEMD))
-        .set_systemd_user(Some(SYSTEMD))
-        .set_rdma(Some(true));
-    cgroup
+    let yes = Some(true);
+    LinuxFeature {
+        namespaces: namespace::TYPES.into(),
+        capabilities: Capability::ALL.iter().map(ToString::to_string).collect(),
+        cgroup: Some(Cgroup {
+            v1: yes,
+            v2: yes,
+            systemd: Some(SYSTEMD),
+            systemd_user: Some(SYSTEMD),
+            rdma: yes,
+        }),
+        seccomp: Some(seccomp()),
+        apparmor: Some(Apparmor { enabled: yes }),
+        selinux: Some(Selinux { enabled: yes }),
+        intel_rdt: Some(IntelRdt { enabled: yes, schemata: yes, monitoring: yes }),
+        memory_policy: Some(MemoryPolicy {
+            modes: scheduling::MODES.iter().map(ToString::to_string).collect(),
+            flags: scheduling::MODE_FLAGS.iter().map(|(flag, _)| flag.to_string()).collect(),
+        }),
+        mount_extensions: Some(MountExtensions { idmap: Some(IDMap { enabled: yes }) }),
+        net_devices: Some(NetDevices { enabled: yes }),
+    }
 }
 
 fn seccomp() -> Seccomp {
-    let actions = seccomp::ACTIONS.iter().filter_map(|name| name.parse().ok());
     let flags = |wanted: &dyn Fn(u32) -> bool| -> Vec<String> {
         let wanted = seccomp::FLAGS.iter().filter(|(_, flag)| wanted(*flag));
         wanted.map(|(name, _)| (*name).to_owned()).collect()
     };
-    let archs = seccomp::ARCHITECTURES.iter().filter_map(|name| name.parse().ok());
-    let mut seccomp = Seccomp::default();
-    seccomp
-        .set_enabled(Some(true))
-        .set_actions(Some(actions.collect()))
-        .set_operators(Some(texts(&seccomp::OPERATORS)))
-        .set_archs(Some(archs.collect()))
-        .set_known_flags(Some(flags(&|_| true)))
-        .set_supported_flags(Some(flags(&sys::seccomp::takes_flag)));
-    seccomp
+    Seccomp {
+        enabled: Some(true),
+        actions: seccomp::ACTIONS.into(),
+        operators: texts(&seccomp::OPERATORS),
+        archs: seccomp::ARCHITECTURES.into(),
+        known_flags: flags(&|_| true),
+        supported_flags: flags(&sys::seccomp::takes_flag),
+    }
 }
 
 fn texts(list: &[&str]) -> Vec<String> {

@@ -10,11 +10,11 @@ use std::path::Path;
 pub fn config(bytes: &[u8]) {
     let Ok(spec) = config::parse(bytes, Path::new("config.json")) else { return };
     let _ = config::validate(&spec);
-    let linux = spec.linux().as_ref();
-    if let Some(profile) = linux.and_then(|linux| linux.seccomp().as_ref()) {
+    let linux = spec.linux.as_ref();
+    if let Some(profile) = linux.and_then(|linux| linux.seccomp.as_ref()) {
         let _ = seccomp::compile(profile, &seccomp::Options::default());
     }
-    if let Some(resources) = linux.and_then(|linux| linux.resources().as_ref()) {
+    if let Some(resources) = linux.and_then(|linux| linux.resources.as_ref()) {
         cgroup::read_by_others(resources);
     }
 }

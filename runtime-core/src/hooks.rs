@@ -4,6 +4,7 @@
 use crate::{
     Error, ErrorKind, Result, annotations,
     plan::{Place, Program, path_text},
+    spec::{Hook, Hooks},
     sys::pidfd,
 };
 use corten_init::{
@@ -11,9 +12,8 @@ use corten_init::{
     wire::Texts,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use oci_spec::runtime::{Hook, Hooks};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fs::File,
     io::{Read, Seek, Write},
     os::{
@@ -84,15 +84,14 @@ impl Kind {
 
     /// The hooks of this kind.
     pub(crate) fn of(self, hooks: Option<&Hooks>) -> &[Hook] {
-        let list = hooks.and_then(|hooks| match self {
-            Self::Prestart => hooks.prestart().as_ref(),
-            Self::CreateRuntime => hooks.create_runtime().as_ref(),
-            Self::CreateContainer => hooks.create_container().as_ref(),
-            Self::StartContainer => hooks.start_container().as_ref(),
-            Self::Poststart => hooks.poststart().as_ref(),
-            Self::Poststop => hooks.poststop().as_ref(),
-        });
-        list.map_or(&[], Vec::as_slice)
+        hooks.map_or(&[], |hooks| match self {
+            Self::Prestart => hooks.prestart.as_slice(),
+            Self::CreateRuntime => hooks.create_runtime.as_slice(),
+            Self::CreateContainer => hooks.create_container.as_slice(),
+            Self::StartContainer => hooks.start_container.as_slice(),
+            Self::Poststart => hooks.poststart.as_slice(),
+            Self::Poststop => hooks.poststop.as_slice(),
+        })
     }
 }
 
@@ -108,7 +107,7 @@ impl Output {
     ///
     /// # Errors
     /// One cannot be opened, named by its annotation.
-    pub(crate) fn open(annotations: &HashMap<String, String>) -> Result<Self> {
+    pub(crate) fn open(annotations: &BTreeMap<String, String>) -> Result<Self> {
         let open = |name: &str| {
             let Some(path) = annotations.get(name) else { return Ok(None) };
             let file = File::options().append(true).create(true).mode(0o600).open(path);
@@ -170,21 +169,20 @@ fn run_one(hook: &Hook, state: &[u8], output: &Output) -> std::result::Result<()
     let input = memory_file("hook-state", state).map_err(explain)?;
     let mut kept = memory_file("hook-output", &[]).map_err(explain)?;
     let [stdout, stderr] = output.streams(&kept).map_err(|error| error.to_string())?;
-    let mut command = Command::new(hook.path());
-    if let Some((name, arguments)) = hook.args().as_deref().and_then(<[String]>::split_first) {
+    let mut command = Command::new(&hook.path);
+    if let Some((name, arguments)) = hook.args.split_first() {
         command.arg0(name).args(arguments);
     }
-    if let Some(environment) = hook.env() {
+    if let Some(environment) = &hook.env {
         command.env_clear().envs(environment.iter().filter_map(|variable| variable.split_once('=')));
     }
     command.stdin(input).stdout(stdout).stderr(stderr);
-    let mut child =
-        command.spawn().map_err(|error| format!("{}: {}", hook.path().display(), words(&error)))?;
-    let status = wait(&mut child, hook.timeout())?;
+    let mut child = command.spawn().map_err(|error| format!("{}: {}", hook.path.display(), words(&error)))?;
+    let status = wait(&mut child, hook.timeout)?;
     if status.success() {
         return Ok(());
     }
-    Err(format!("{}: {}{}", hook.path().display(), describe(status), said(&mut kept)))
+    Err(format!("{}: {}{}", hook.path.display(), describe(status), said(&mut kept)))
 }
 
 fn words(error: &std::io::Error) -> String {
@@ -308,18 +306,18 @@ impl Inside {
     ) {
         let state = if kind == Kind::CreateContainer { self.slots[0] } else { self.slots[1] };
         for (index, hook) in kind.of(hooks).iter().enumerate() {
-            let name = [hook.path().as_os_str().as_bytes()];
+            let name = [hook.path.as_os_str().as_bytes()];
             let given =
                 |list: &[String]| list.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-            let arguments = hook.args().as_deref().filter(|list| !list.is_empty()).map(given);
-            let own = hook.env().as_deref().map(given);
+            let arguments = Some(hook.args.as_slice()).filter(|list| !list.is_empty()).map(given);
+            let own = hook.env.as_deref().map(given);
             let arguments: Vec<&[u8]> =
                 arguments.as_ref().map_or(name.to_vec(), |list| list.iter().map(Vec::as_slice).collect());
             let own: Option<Vec<&[u8]>> = own.as_ref().map(|list| list.iter().map(Vec::as_slice).collect());
-            let seconds = hook.timeout().and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0);
+            let seconds = hook.timeout.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0);
             let step = Step::Hook {
                 index: u32::try_from(index).unwrap_or(u32::MAX),
-                path: path_text(hook.path()),
+                path: path_text(&hook.path),
                 arguments: Texts::Given(&arguments),
                 environment: Texts::Given(own.as_deref().unwrap_or(environment)),
                 timeout: seconds.saturating_mul(1000),

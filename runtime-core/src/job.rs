@@ -1,14 +1,68 @@
 //! The common configurations, without a file and without the whole of the specification in one's head.
 
-use oci_spec::runtime::{
-    Capabilities, Capability, Linux, LinuxCapabilities, LinuxCpu, LinuxIdMapping, LinuxIdMappingBuilder,
-    LinuxMemory, LinuxNamespace, LinuxNamespaceType, LinuxPids, LinuxResources, LinuxSeccomp, Mount,
-    MountBuilder, Process, Root, Spec, User,
+use crate::spec::{
+    Capability, Linux, LinuxCapabilities, LinuxIdMapping, LinuxNamespace, LinuxNamespaceType, LinuxPids,
+    LinuxResources, LinuxSeccomp, Mount, Process, Root, Spec, User,
 };
 use std::path::PathBuf;
 
 /// The period over which processor time is counted, in microseconds: the kernel's own default.
 const CPU_PERIOD: u64 = 100_000;
+
+/// The version of the specification that a job is written for.
+const OCI_VERSION: &str = "1.3.0";
+
+const VARIABLES: [&str; 2] =
+    ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"];
+
+const NAMESPACES: [LinuxNamespaceType; 6] = [
+    LinuxNamespaceType::Pid,
+    LinuxNamespaceType::Network,
+    LinuxNamespaceType::Ipc,
+    LinuxNamespaceType::Uts,
+    LinuxNamespaceType::Mount,
+    LinuxNamespaceType::Cgroup,
+];
+
+/// What tells of the host or is dangerous to read.
+const MASKED: [&str; 10] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/sys/firmware",
+    "/proc/scsi",
+];
+
+/// What would change the host.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The file systems that programs expect: destination, type, source, options.
+const MOUNTS: [(&str, &str, &str, &[&str]); 7] = [
+    ("/proc", "proc", "proc", &[]),
+    ("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+    (
+        "/dev/pts",
+        "devpts",
+        "devpts",
+        &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    ),
+    ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+    ("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+    ("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+    ("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+];
+
+fn usual_mounts() -> Vec<Mount> {
+    let mount = |(destination, kind, source, options): (&str, &str, &str, &[&str])| {
+        Mount::new(destination).of_type(kind).from_source(source).with_options(options.iter().copied())
+    };
+    MOUNTS.map(mount).into()
+}
 
 /// A program to run on a folder of the host as its root: namespaces of its own for all but the user, no network but a
 /// loopback device, three capabilities, no way to gain more, and the usual paths of /proc and /sys hidden. What differs is
@@ -23,7 +77,7 @@ const CPU_PERIOD: u64 = 100_000;
 ///     .pids(100)
 ///     .read_only();
 /// let spec = job.spec();
-/// assert_eq!(spec.root().as_ref().and_then(|root| root.readonly()), Some(true));
+/// assert!(spec.root.is_some_and(|root| root.readonly));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -36,19 +90,26 @@ pub struct Job {
 impl Job {
     /// The program `args` (its path or name, then its arguments), with the folder `rootfs` as `/`.
     pub fn new<A: Into<String>>(rootfs: impl Into<PathBuf>, args: impl IntoIterator<Item = A>) -> Self {
-        let mut spec = Spec::default();
-        let mut root = Root::default();
-        root.set_path(rootfs.into()).set_readonly(Some(false));
-        spec.set_root(Some(root)).set_hostname(None);
-        let mut process = Process::default();
-        process.set_args(Some(args.into_iter().map(Into::into).collect())).set_rlimits(None);
-        Self { spec, process, linux: Linux::default(), resources: LinuxResources::default() }
+        let mut spec = Spec::new(OCI_VERSION);
+        spec.root = Some(Root::new(rootfs));
+        spec.mounts = usual_mounts();
+        let mut process = Process::new(args);
+        process.env = VARIABLES.map(str::to_owned).into();
+        process.no_new_privileges = true;
+        let linux = Linux {
+            namespaces: NAMESPACES.map(LinuxNamespace::new).into(),
+            masked_paths: MASKED.map(PathBuf::from).into(),
+            readonly_paths: READ_ONLY.map(PathBuf::from).into(),
+            ..Linux::default()
+        };
+        let job = Self { spec, process, linux, resources: LinuxResources::default() };
+        job.capabilities([Capability::AuditWrite, Capability::Kill, Capability::NetBindService])
     }
 
     /// A variable of its environment; PATH and TERM have values already.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
-        let variables = self.process.env_mut().get_or_insert_default();
+        let variables = &mut self.process.env;
         let starts = format!("{name}=");
         variables.retain(|variable| !variable.starts_with(&starts));
         variables.push(starts + value);
@@ -58,37 +119,34 @@ impl Job {
     /// Its working directory, `/` otherwise.
     #[must_use]
     pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.process.set_cwd(path.into());
+        self.process.cwd = path.into();
         self
     }
 
     /// Its user and group, 0 and 0 otherwise. Other users have no capabilities.
     #[must_use]
     pub fn user(mut self, uid: u32, gid: u32) -> Self {
-        let mut user = User::default();
-        user.set_uid(uid).set_gid(gid);
-        self.process.set_user(user);
+        self.process.user = User::new(uid, gid);
         self
     }
 
     /// The capabilities that it has instead of CAP_AUDIT_WRITE, CAP_KILL and CAP_NET_BIND_SERVICE: capabilities(7).
     #[must_use]
     pub fn capabilities(mut self, set: impl IntoIterator<Item = Capability>) -> Self {
-        let set: Capabilities = set.into_iter().collect();
-        let mut sets = LinuxCapabilities::default();
-        sets.set_bounding(Some(set.clone()))
-            .set_effective(Some(set.clone()))
-            .set_permitted(Some(set))
-            .set_inheritable(None)
-            .set_ambient(None);
-        self.process.set_capabilities(Some(sets));
+        let set: Vec<_> = set.into_iter().collect();
+        self.process.capabilities = Some(LinuxCapabilities {
+            bounding: set.clone(),
+            effective: set.clone(),
+            permitted: set,
+            ..LinuxCapabilities::default()
+        });
         self
     }
 
     /// A terminal in place of three streams: see [`Console`](crate::Console).
     #[must_use]
     pub fn terminal(mut self) -> Self {
-        self.process.set_terminal(Some(true));
+        self.process.terminal = true;
         self
     }
 
@@ -96,10 +154,8 @@ impl Job {
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let mut memory = LinuxMemory::default();
-        memory.set_limit(Some(limit));
         // Not every kernel counts swap; where it does, this is none.
-        self.resources.set_memory(Some(memory));
+        self.resources.memory.get_or_insert_default().limit = Some(limit);
         self
     }
 
@@ -110,26 +166,23 @@ impl Job {
         let quota = (count * CPU_PERIOD as f64).round().clamp(1000.0, 1e15);
         #[expect(clippy::cast_possible_truncation, reason = "it is clamped")]
         let quota = quota as i64;
-        let mut cpu = LinuxCpu::default();
-        cpu.set_quota(Some(quota)).set_period(Some(CPU_PERIOD));
-        self.resources.set_cpu(Some(cpu));
+        let cpu = self.resources.cpu.get_or_insert_default();
+        (cpu.quota, cpu.period) = (Some(quota), Some(CPU_PERIOD));
         self
     }
 
     /// How many processes and threads it may have at a time.
     #[must_use]
     pub fn pids(mut self, count: u32) -> Self {
-        let mut pids = LinuxPids::default();
-        pids.set_limit(i64::from(count));
-        self.resources.set_pids(Some(pids));
+        self.resources.pids = Some(LinuxPids { limit: Some(count.into()) });
         self
     }
 
     /// A root that cannot be written to, with an empty /tmp and /run in memory that can.
     #[must_use]
     pub fn read_only(mut self) -> Self {
-        if let Some(root) = self.spec.root_mut() {
-            root.set_readonly(Some(true));
+        if let Some(root) = &mut self.spec.root {
+            root.readonly = true;
         }
         self.tmpfs("/tmp").tmpfs("/run")
     }
@@ -153,26 +206,22 @@ impl Job {
     }
 
     fn mount(mut self, kind: &str, source: PathBuf, destination: PathBuf, options: &[&str]) -> Self {
-        let options: Vec<_> = options.iter().map(ToString::to_string).collect();
-        let builder = MountBuilder::default().typ(kind).source(source).destination(destination);
-        // Every property has a value: it cannot fail.
-        let mount: Option<Mount> = builder.options(options).build().ok();
-        self.spec.mounts_mut().get_or_insert_default().extend(mount);
+        let mount = Mount::new(destination).of_type(kind).from_source(source);
+        self.spec.mounts.push(mount.with_options(options.iter().copied()));
         self
     }
 
     /// The name that it knows its host by; that of the host otherwise.
     #[must_use]
     pub fn hostname(mut self, name: impl Into<String>) -> Self {
-        self.spec.set_hostname(Some(name.into()));
+        self.spec.hostname = Some(name.into());
         self
     }
 
     /// The network of the caller instead of one of its own.
     #[must_use]
     pub fn host_network(mut self) -> Self {
-        let namespaces = self.linux.namespaces_mut().get_or_insert_default();
-        namespaces.retain(|namespace| namespace.typ() != LinuxNamespaceType::Network);
+        self.linux.namespaces.retain(|namespace| namespace.typ != LinuxNamespaceType::Network);
         self
     }
 
@@ -180,21 +229,13 @@ impl Job {
     /// needs who is not root.
     #[must_use]
     pub fn map_root_to(mut self, uid: u32, gid: u32) -> Self {
-        let mut namespace = LinuxNamespace::default();
-        namespace.set_typ(LinuxNamespaceType::User);
-        let namespaces = self.linux.namespaces_mut().get_or_insert_default();
-        namespaces.retain(|namespace| namespace.typ() != LinuxNamespaceType::User);
-        namespaces.push(namespace);
-        let map = |host: u32| -> Option<Vec<LinuxIdMapping>> {
-            let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(host).size(1_u32);
-            map.build().ok().map(|map| vec![map])
-        };
-        self.linux.set_uid_mappings(map(uid)).set_gid_mappings(map(gid));
+        self.linux.namespaces.retain(|namespace| namespace.typ != LinuxNamespaceType::User);
+        self.linux.namespaces.push(LinuxNamespace::new(LinuxNamespaceType::User));
+        let map = |host| vec![LinuxIdMapping { container_id: 0, host_id: host, size: 1 }];
+        (self.linux.uid_mappings, self.linux.gid_mappings) = (map(uid), map(gid));
         // The group of terminals is not mapped.
-        for mount in self.spec.mounts_mut().iter_mut().flatten() {
-            if let Some(options) = mount.options_mut() {
-                options.retain(|option| option != "gid=5");
-            }
+        for mount in &mut self.spec.mounts {
+            mount.options.retain(|option| option != "gid=5");
         }
         self
     }
@@ -202,15 +243,15 @@ impl Job {
     /// What system calls it may make: config-linux.md, "Seccomp".
     #[must_use]
     pub fn seccomp(mut self, profile: LinuxSeccomp) -> Self {
-        self.linux.set_seccomp(Some(profile));
+        self.linux.seccomp = Some(profile);
         self
     }
 
     /// The configuration, to be changed further or given to [`ContainerBuilder::spec`](crate::ContainerBuilder::spec).
     pub fn spec(self) -> Spec {
         let Self { mut spec, process, mut linux, resources } = self;
-        linux.set_resources(Some(resources));
-        spec.set_process(Some(process)).set_linux(Some(linux));
+        linux.resources = Some(resources);
+        (spec.process, spec.linux) = (Some(process), Some(linux));
         spec
     }
 }

@@ -45,7 +45,8 @@
 //!
 //! | To | use |
 //! |---|---|
-//! | describe a container without a file | [`Job`], whose [`Job::spec`] is a [`Spec`](oci_spec::runtime::Spec) to change further |
+//! | describe a container without a file | [`Job`], whose [`Job::spec`] is a [`Spec`](spec::Spec) to change further |
+//! | have config.json as plain data | the module [`spec`] |
 //! | run what an image's config.json says | [`ContainerBuilder::bundle`] |
 //! | give it files, pipes or nothing as streams | [`Stdio`]; for a terminal [`Console`] |
 //! | run something in it | [`Container::process`] and [`Container::exec`] |
@@ -75,13 +76,14 @@
 //!
 //! # Features
 //!
-//! All are on by default; none brings a crate of its own.
+//! All are on by default; only `oci-spec` brings crates of its own, more than twenty.
 //!
 //! | Feature | What it is |
 //! |---|---|
 //! | `systemd` | systemd as the maker of cgroups: [`CgroupManager::Systemd`] fails without it |
 //! | `checkpoint` | `Container::checkpoint` and `ContainerBuilder::restore`, by CRIU |
 //! | `notify` | the module `agent` |
+//! | `oci-spec` | conversions from and to the types of the crate oci-spec, which is `runtime_core::oci_spec` then |
 
 #![cfg_attr(
     not(test),
@@ -108,12 +110,15 @@ mod hooks;
 mod init;
 mod job;
 mod namespace;
+#[cfg(feature = "oci-spec")]
+mod oci;
 mod plan;
 mod process;
 mod resctrl;
 mod rootfs;
 pub mod seccomp;
 mod signal;
+pub mod spec;
 mod sys;
 
 pub use cgroup::{CgroupManager, OomEvents, Stats};
@@ -132,6 +137,7 @@ pub use features::{OCI_VERSIONS, features};
 pub use guards::switch_off_by_environment;
 pub use init::user_namespace::user_namespace;
 pub use job::Job;
+#[cfg(feature = "oci-spec")]
 pub use oci_spec;
 pub use signal::Signal;
 

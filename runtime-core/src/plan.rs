@@ -1,12 +1,11 @@
 //! A plan in the making: the steps that the init program will carry out, in the form in which it reads them, and for each
 //! the place in config.json that it comes from, for errors.
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, spec::Spec};
 use corten_init::{
     step::{NO_SLOT, SLOT_FREE, SLOTS, Shape, Slot, Step},
     wire::{Input, Sink, Text, Value, Wire},
 };
-use oci_spec::runtime::Spec;
 use std::{fmt, os::fd::OwnedFd, path::Path};
 
 /// The property that a step comes from.
@@ -25,8 +24,8 @@ impl Place {
             Self::Property(path) => path.to_owned(),
             Self::Item(list, index) => {
                 let name = format!("{list}[{index}]");
-                let mount = (list == "mounts").then(|| spec?.mounts().as_ref()?.get(index)).flatten();
-                mount.map_or(name.clone(), |mount| format!("{name} ({})", shown(mount.destination())))
+                let mount = (list == "mounts").then(|| spec?.mounts.get(index)).flatten();
+                mount.map_or(name.clone(), |mount| format!("{name} ({})", shown(&mount.destination)))
             }
         }
     }

@@ -1,8 +1,10 @@
 //! `linux.intelRdt`, config-linux.md "IntelRdt": a group of the resctrl file system, which shares out caches and memory
 //! bandwidth, and a monitoring group in it. The kernel's Documentation/filesystems/resctrl.rst.
 
-use crate::{Error, ErrorKind, Result};
-use oci_spec::runtime::{LinuxIntelRdt, Spec};
+use crate::{
+    Error, ErrorKind, Result,
+    spec::{LinuxIntelRdt, Spec},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -26,7 +28,7 @@ impl Group {
     /// # Errors
     /// [`ErrorKind::Unsupported`] where resctrl is not mounted.
     pub(crate) fn of(spec: &Spec, id: &str) -> Result<Option<Self>> {
-        let Some(rdt) = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref()) else {
+        let Some(rdt) = spec.linux.as_ref().and_then(|linux| linux.intel_rdt.as_ref()) else {
             return Ok(None);
         };
         let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -36,14 +38,13 @@ impl Group {
     }
 
     fn at(root: &Path, rdt: &LinuxIntelRdt, id: &str) -> Self {
-        let name = rdt.clos_id().as_deref();
+        let name = rdt.clos_id.as_deref();
         let dir = match name {
             Some("/") => root.to_owned(),
             name => root.join(name.unwrap_or(id)),
         };
-        #[allow(deprecated, reason = "configurations have them")]
-        let asked = [rdt.enable_monitoring(), rdt.enable_cmt(), rdt.enable_mbm()];
-        let monitor = asked.contains(&&Some(true)).then(|| dir.join("mon_groups").join(id));
+        let asked = rdt.enable_monitoring || rdt.enable_cmt || rdt.enable_mbm;
+        let monitor = asked.then(|| dir.join("mon_groups").join(id));
         Self { root: root.to_owned(), dir, own: name.is_none(), monitor }
     }
 
@@ -52,7 +53,7 @@ impl Group {
     /// # Errors
     /// The kernel's answer, and what it says in `info/last_cmd_status`. What was made is removed again.
     pub(crate) fn create(&self, spec: &Spec) -> Result<()> {
-        let rdt = spec.linux().as_ref().and_then(|linux| linux.intel_rdt().as_ref());
+        let rdt = spec.linux.as_ref().and_then(|linux| linux.intel_rdt.as_ref());
         let lines = rdt.map(schemata).unwrap_or_default();
         let made = match fs::create_dir(&self.dir) {
             Ok(()) => true,
@@ -154,11 +155,11 @@ fn mount_point(table: &str) -> Option<&Path> {
 /// The lines to write. `schemata` stands for all; else those of the cache, of which a line on bandwidth gives way to
 /// `memBwSchema`.
 fn schemata(rdt: &LinuxIntelRdt) -> Vec<String> {
-    if let Some(lines) = rdt.schemata().as_ref().filter(|lines| !lines.is_empty()) {
-        return lines.clone();
+    if !rdt.schemata.is_empty() {
+        return rdt.schemata.clone();
     }
-    let bandwidth = rdt.mem_bw_schema().as_deref().filter(|line| !line.is_empty());
-    let cache = rdt.l3_cache_schema().iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty());
+    let bandwidth = rdt.mem_bw_schema.as_deref().filter(|line| !line.is_empty());
+    let cache = rdt.l3_cache_schema.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty());
     let cache = cache.filter(|line| bandwidth.is_none() || !line.trim_start().starts_with("MB:"));
     cache.chain(bandwidth).map(str::to_owned).collect()
 }
@@ -191,7 +192,7 @@ mod tests {
         fn group(&self, rdt: &Value) -> (Group, Spec) {
             let spec: Spec =
                 serde_json::from_value(json!({"ociVersion": "1.3.0", "linux": {"intelRdt": rdt}})).unwrap();
-            let rdt = spec.linux().as_ref().unwrap().intel_rdt().clone().unwrap();
+            let rdt = spec.linux.as_ref().unwrap().intel_rdt.clone().unwrap();
             (Group::at(&self.0, &rdt, "c1"), spec)
         }
 

@@ -2,8 +2,12 @@
 //! tells as present is not.
 
 use nix::unistd::geteuid;
-use runtime_core::{ContainerBuilder, ErrorKind, features, oci_spec::runtime::Spec};
+use runtime_core::{
+    ContainerBuilder, ErrorKind, features,
+    spec::{Features, Spec},
+};
 use serde_json::{Value, json};
+use std::{collections::BTreeSet, process::Command};
 
 /// The document as a reader of `corten features` sees it.
 fn document() -> Value {
@@ -72,6 +76,40 @@ fn what_is_told_as_absent_is_refused() {
     assert_eq!(is_unsupported(&config), !actions.contains(&json!("SCMP_ACT_NOTIFY")), "SCMP_ACT_NOTIFY");
 }
 
+/// What an embedder pays for who chooses nothing: names of crates, those that only compile among them.
+#[test]
+fn a_build_without_features_has_few_crates() {
+    let crates = |features: &[&str]| -> BTreeSet<String> {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "tree",
+            "--offline",
+            "--package",
+            "runtime-core",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ]);
+        let output =
+            cargo.args(["--format", "{p}", "--no-default-features"]).args(features).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    };
+    let bare = crates(&[]);
+    assert!((10..30).contains(&bare.len()), "{}: {bare:?}", bare.len());
+    assert_eq!(crates(&["--features", "checkpoint,notify,systemd"]), bare);
+    assert!(crates(&["--features", "oci-spec"]).contains("oci-spec") && !bare.contains("oci-spec"));
+}
+
+#[test]
+fn the_document_can_be_read_back() {
+    let told = features();
+    let again: Features = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
+    assert_eq!(again, told);
+}
+
 #[test]
 fn the_document_is_complete() {
     let told = document();
@@ -94,7 +132,7 @@ fn the_document_is_complete() {
 
 #[test]
 fn mount_options_that_are_told_are_known() {
-    for option in features().mount_options().as_ref().unwrap() {
+    for option in &features().mount_options {
         let mut config = config();
         // "remount" changes what is there; for the others an option that a bind mount does not know is an error.
         let kind = if option == "tmpcopyup" { ("tmpfs", "tmpfs") } else { ("none", "bind") };

@@ -66,7 +66,7 @@ impl Ground {
     fn builder(&self, name: &str, args: &[&str]) -> ContainerBuilder {
         let id = format!("corten-test-host-{name}-{}", process::id());
         let mut spec = Job::new(self.0.join("rootfs"), args.iter().copied()).spec();
-        spec.linux_mut().as_mut().unwrap().set_cgroups_path(Some(format!("/{id}").into()));
+        spec.linux.as_mut().unwrap().cgroups_path = Some(format!("/{id}").into());
         ContainerBuilder::new(id).root(self.0.join("states")).spec(spec).stdin(Stdio::Null)
     }
 }

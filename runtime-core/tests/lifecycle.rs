@@ -37,7 +37,7 @@ impl Ground {
     fn builder(&self, name: &str, args: &[&str]) -> ContainerBuilder {
         let id = format!("corten-test-lifecycle-{name}-{}", process::id());
         let mut spec = Job::new(self.0.join("rootfs"), args.iter().copied()).spec();
-        spec.linux_mut().as_mut().unwrap().set_cgroups_path(Some(format!("/{id}").into()));
+        spec.linux.as_mut().unwrap().cgroups_path = Some(format!("/{id}").into());
         ContainerBuilder::new(id)
             .root(self.0.join("states"))
             .spec(spec)
@@ -113,7 +113,7 @@ fn memory_that_runs_out_is_an_event() {
     let script = "cat; cat /dev/zero | head -c 100000000 | tail -c 90000000 > /dev/null; sleep 100";
     let job = Job::new(ground.0.join("rootfs"), ["sh", "-c", script]).memory(8 << 20);
     let mut spec = job.spec();
-    spec.linux_mut().as_mut().unwrap().set_cgroups_path(Some(format!("/{id}").into()));
+    spec.linux.as_mut().unwrap().cgroups_path = Some(format!("/{id}").into());
     for command in ["head", "tail"] {
         symlink("busybox", ground.0.join("rootfs/bin").join(command)).unwrap();
     }

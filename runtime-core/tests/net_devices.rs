@@ -5,10 +5,7 @@ use nix::{
     sched::{CloneFlags, unshare},
     unistd::geteuid,
 };
-use runtime_core::{
-    ContainerBuilder, ErrorKind,
-    oci_spec::runtime::{Linux, Spec},
-};
+use runtime_core::{ContainerBuilder, ErrorKind, Job, spec::Spec};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -41,14 +38,11 @@ impl Place {
     }
 
     fn builder(&self, devices: &Value, script: &str) -> ContainerBuilder {
-        let mut spec: Spec = Spec::default();
-        let mut process = spec.process().clone().unwrap();
-        process.set_args(Some(["busybox", "sh", "-c", script].map(str::to_owned).to_vec()));
-        process.set_rlimits(None);
-        let mut linux = Linux::default();
-        linux.set_cgroups_path(Some(Path::new("/").join(&self.id)));
-        linux.set_net_devices(Some(serde_json::from_value(devices.clone()).unwrap()));
-        spec.set_process(Some(process)).set_linux(Some(linux));
+        let mut spec = Job::new("rootfs", ["busybox", "sh", "-c", script]).spec();
+        spec.root.as_mut().unwrap().readonly = true;
+        let linux = spec.linux.as_mut().unwrap();
+        linux.cgroups_path = Some(Path::new("/").join(&self.id));
+        linux.net_devices = serde_json::from_value(devices.clone()).unwrap();
         ContainerBuilder::new(&self.id).root(self.directory.join("state")).bundle(&self.directory).spec(spec)
     }
 
@@ -140,7 +134,8 @@ fn the_devices_are_there_before_the_hooks_and_the_user_namespaces_own() {
     apart(|| {
         let place = Place::new("user");
         let builder = place.builder(&json!({"corten0": {}}), "exec busybox ip -o link show corten0");
-        let mut spec: Value = serde_json::to_value(Spec::default()).unwrap();
+        let mut spec: Value = serde_json::to_value(Job::new("rootfs", ["sh"]).spec()).unwrap();
+        spec["root"]["readonly"] = json!(true);
         let maps = json!([{"containerID": 0, "hostID": 100_000, "size": 1000}]);
         spec["process"]["args"] = json!(["busybox", "ip", "link", "set", "corten0", "down"]);
         spec["process"]["rlimits"] = json!([]);

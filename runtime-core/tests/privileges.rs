@@ -50,7 +50,7 @@ fn the_same_with_fewer_capabilities() {
     let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let job = Job::new(folder.join("rootfs"), ["sleep", "100"]).capabilities([]);
     let mut spec = job.spec();
-    spec.linux_mut().as_mut().unwrap().set_cgroups_path(Some(format!("/{id}").into()));
+    spec.linux.as_mut().unwrap().cgroups_path = Some(format!("/{id}").into());
     let builder = ContainerBuilder::new(id).root(folder.join("states")).spec(spec).delete_on_drop(true);
     let answer = builder.stdin(Stdio::Null).run().and_then(|container| {
         let process = container.process(["true"])?.stdin(Stdio::Null);

@@ -3,7 +3,7 @@
 
 use nix::unistd::{chown, geteuid};
 use runtime_core::{
-    Container, ContainerBuilder, ErrorKind, ProcessBuilder, Signal, default_root, oci_spec::runtime::Spec,
+    Container, ContainerBuilder, ErrorKind, ProcessBuilder, Signal, default_root, spec::Spec,
 };
 use serde_json::{Value, json};
 use std::{
@@ -190,7 +190,7 @@ fn further_processes_signals_and_what_needs_a_cgroup() {
 
         let mut process = container.spec_process().unwrap();
         let script = "busybox id -u; busybox ps | busybox grep -c sleep";
-        process.set_args(Some(["busybox", "sh", "-c", script].map(str::to_owned).to_vec()));
+        process.args = ["busybox", "sh", "-c", script].map(str::to_owned).into();
         let path = place.0.join("exec");
         let output = File::options().create(true).truncate(true).write(true).read(true).open(path).unwrap();
         let copy = || output.try_clone().unwrap().into();

@@ -7,10 +7,10 @@ use nix::{
     sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     unistd::{ForkResult, fork, geteuid},
 };
-use oci_spec::runtime::{
-    Linux, LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxSeccomp, Process, Spec,
+use runtime_core::{
+    ContainerBuilder, Job,
+    spec::{LinuxIdMapping, LinuxNamespace, LinuxNamespaceType, Spec},
 };
-use runtime_core::{ContainerBuilder, oci_spec};
 use serde_json::{Value, json};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -231,29 +231,25 @@ impl Bundle {
 
     /// Plain; all the usual mounts; a filter; a user namespace, for which a first process makes way for a second.
     fn own(&self, id: &str, number: usize) -> Spec {
-        let mut spec = Spec::default();
-        let mut process = Process::default();
-        process.set_args(Some(vec!["/program".to_owned()])).set_rlimits(None);
-        let mut linux = Linux::default();
-        linux.set_cgroups_path(Some(Path::new("/").join(id)));
+        let mut spec = Job::new("rootfs", ["/program"]).hostname("corten-test").spec();
+        spec.root.as_mut().unwrap().readonly = true;
+        let linux = spec.linux.as_mut().unwrap();
+        linux.cgroups_path = Some(Path::new("/").join(id));
         match number % 4 {
-            0 => drop(spec.set_mounts(None)),
+            0 => spec.mounts.clear(),
             1 => {}
             2 => {
                 let profile = r#"{"defaultAction": "SCMP_ACT_ALLOW",
                     "syscalls": [{"names": ["mkdirat"], "action": "SCMP_ACT_ERRNO"}]}"#;
-                linux.set_seccomp(Some(serde_json::from_str::<LinuxSeccomp>(profile).unwrap()));
+                linux.seccomp = Some(serde_json::from_str(profile).unwrap());
             }
             _ => {
-                spec.set_mounts(None);
-                let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(0_u32).size(1_u32);
-                let map = vec![map.build().unwrap()];
-                linux.set_uid_mappings(Some(map.clone())).set_gid_mappings(Some(map));
-                let user = LinuxNamespaceBuilder::default().typ(LinuxNamespaceType::User).build().unwrap();
-                linux.namespaces_mut().get_or_insert_default().push(user);
+                spec.mounts.clear();
+                let map = vec![LinuxIdMapping { container_id: 0, host_id: 0, size: 1 }];
+                (linux.uid_mappings, linux.gid_mappings) = (map.clone(), map);
+                linux.namespaces.push(LinuxNamespace::new(LinuxNamespaceType::User));
             }
         }
-        spec.set_process(Some(process)).set_linux(Some(linux));
         spec
     }
 }

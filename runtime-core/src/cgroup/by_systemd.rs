@@ -9,11 +9,10 @@ use super::{
     systemd::{self, Host, New, Unit},
     tree::Tree,
 };
-use crate::annotations::SYSTEMD_SUBGROUP;
 #[cfg(feature = "checkpoint")]
-use oci_spec::runtime::LinuxDeviceCgroup;
-use oci_spec::runtime::LinuxResources;
-use std::{collections::HashMap, path::Path};
+use crate::spec::LinuxResources;
+use crate::{annotations::SYSTEMD_SUBGROUP, spec::LinuxDeviceCgroup};
+use std::{collections::BTreeMap, path::Path};
 
 /// The v1 controllers in whose hierarchies systemd makes the cgroups of a delegated unit.
 const OF_SYSTEMD: [&str; 7] = ["name=systemd", "cpu", "cpuacct", "blkio", "memory", "devices", "pids"];
@@ -23,7 +22,7 @@ impl Cgroup {
     pub(super) fn of_systemd(
         path: Option<&Path>,
         id: &str,
-        annotations: &HashMap<String, String>,
+        annotations: &BTreeMap<String, String>,
     ) -> Result<Self> {
         let unit = Unit::new(path, id)?;
         systemd::check_annotations(annotations)?;
@@ -64,7 +63,7 @@ impl Cgroup {
         pid: i32,
         id: &str,
         resources: &LinuxResources,
-        annotations: &HashMap<String, String>,
+        annotations: &BTreeMap<String, String>,
     ) -> Result<()> {
         let Some(unit) = self.unit.clone() else { return Ok(()) };
         let host = Host { unified: self.is_unified("memory"), user: unit.is_users(), ..Host::default() };
@@ -113,12 +112,10 @@ impl Cgroup {
         &mut self,
         pid: i32,
         id: &str,
-        annotations: &HashMap<String, String>,
+        annotations: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let mut all = LinuxDeviceCgroup::default();
-        all.set_allow(true).set_access(Some("rwm".to_owned()));
-        let mut resources = LinuxResources::default();
-        resources.set_devices(Some(vec![all]));
+        let all = LinuxDeviceCgroup { allow: true, access: Some("rwm".to_owned()), ..Default::default() };
+        let resources = LinuxResources { devices: Some(vec![all]), ..LinuxResources::default() };
         self.enter(pid, id, &resources, annotations)
     }
 
@@ -127,7 +124,7 @@ impl Cgroup {
     pub fn apply_late(&self, resources: &LinuxResources) -> Result<()> {
         if self.unit.is_some() {
             let mut all = resources.clone();
-            all.set_devices(Some(resources.devices().clone().unwrap_or_default()));
+            all.devices.get_or_insert_default();
             self.update_unit(&all)?;
         }
         self.apply(resources)
@@ -157,7 +154,7 @@ impl Cgroup {
             }
         }
         // On v1 systemd denies all devices for a moment before it allows some of them.
-        let hold = resources.devices().is_some() && !host.unified && !self.is_frozen()?;
+        let hold = resources.devices.is_some() && !host.unified && !self.is_frozen()?;
         if hold {
             self.freeze()?;
         }

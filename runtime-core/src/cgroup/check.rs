@@ -4,11 +4,10 @@ use super::{
     convert,
     error::{Error, Result},
 };
-use oci_spec::runtime::{
-    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxPids, LinuxRdma,
-    LinuxResources, LinuxWeightDevice,
+use crate::spec::{
+    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxRdma, LinuxResources,
 };
-use std::{collections::HashMap, fs};
+use std::{collections::BTreeMap, fs};
 
 /// The kernel's `PID_MAX_LIMIT` on 64 bits.
 const PIDS: i64 = 4 * 1024 * 1024;
@@ -31,41 +30,43 @@ fn within<T: Copy + PartialOrd + std::fmt::Display>(
 
 /// All but the devices, which have their own.
 pub(super) fn ranges(resources: &LinuxResources) -> Result<()> {
-    resources.memory().as_ref().map_or(Ok(()), memory)?;
-    resources.cpu().as_ref().map_or(Ok(()), cpu)?;
-    resources.pids().map_or(Ok(()), pids)?;
-    resources.block_io().as_ref().map_or(Ok(()), block_io)?;
-    resources.hugepage_limits().as_deref().map_or(Ok(()), hugepages)?;
-    resources.network().as_ref().map_or(Ok(()), network)?;
-    resources.rdma().as_ref().map_or(Ok(()), rdma)?;
-    resources.unified().as_ref().map_or(Ok(()), unified)
+    resources.memory.as_ref().map_or(Ok(()), memory)?;
+    resources.cpu.as_ref().map_or(Ok(()), cpu)?;
+    if let Some(limit) = resources.pids.and_then(|pids| pids.limit) {
+        within("pids.limit", limit, -1, PIDS)?;
+    }
+    resources.block_io.as_ref().map_or(Ok(()), block_io)?;
+    hugepages(&resources.hugepage_limits)?;
+    resources.network.as_ref().map_or(Ok(()), network)?;
+    rdma(&resources.rdma)?;
+    unified(&resources.unified)
 }
 
 fn memory(memory: &LinuxMemory) -> Result<()> {
-    let limits = [("limit", memory.limit()), ("reservation", memory.reservation()), ("swap", memory.swap())];
+    let limits = [("limit", memory.limit), ("reservation", memory.reservation), ("swap", memory.swap)];
     for (name, value) in limits {
         within(&format!("memory.{name}"), value.unwrap_or(0), -1, i64::MAX)?;
     }
-    if let Some(swappiness) = memory.swappiness().filter(|swappiness| *swappiness != u64::MAX) {
+    if let Some(swappiness) = memory.swappiness.filter(|swappiness| *swappiness != u64::MAX) {
         within("memory.swappiness", swappiness, 0, 100)?;
     }
-    convert::swap(memory.limit().unwrap_or(0), memory.swap().unwrap_or(0)).map(drop)
+    convert::swap(memory.limit.unwrap_or(0), memory.swap.unwrap_or(0)).map(drop)
 }
 
 fn cpu(cpu: &LinuxCpu) -> Result<()> {
-    if let Some(period) = cpu.period().filter(|period| *period != 0) {
+    if let Some(period) = cpu.period.filter(|period| *period != 0) {
         within("cpu.period", period, 1_000, 1_000_000)?;
     }
-    if let Some(quota) = cpu.quota().filter(|quota| *quota > 0) {
+    if let Some(quota) = cpu.quota.filter(|quota| *quota > 0) {
         within("cpu.quota", quota, 1_000, i64::MAX / 1_000)?;
-        let burst = cpu.burst().unwrap_or(0);
+        let burst = cpu.burst.unwrap_or(0);
         if burst > quota.cast_unsigned() {
             return Err(wrong("cpu.burst", format!("{burst} is above cpu.quota, {quota}")));
         }
     }
-    within("cpu.idle", cpu.idle().unwrap_or(0), 0, 1)?;
-    present("cpu.cpus", cpu.cpus().as_deref(), "/sys/devices/system/cpu/present")?;
-    present("cpu.mems", cpu.mems().as_deref(), "/sys/devices/system/node/online")
+    within("cpu.idle", cpu.idle.unwrap_or(0), 0, 1)?;
+    present("cpu.cpus", cpu.cpus.as_deref(), "/sys/devices/system/cpu/present")?;
+    present("cpu.mems", cpu.mems.as_deref(), "/sys/devices/system/node/online")
 }
 
 /// Whether the host has what `wanted` lists: v2 takes any number, v1 says no more than EINVAL.
@@ -84,36 +85,32 @@ fn present(property: &str, wanted: Option<&str>, file: &str) -> Result<()> {
     }
 }
 
-fn pids(pids: LinuxPids) -> Result<()> {
-    within("pids.limit", pids.limit(), -1, PIDS)
-}
-
 fn block_io(io: &LinuxBlockIo) -> Result<()> {
     let number = |property: &str, number: i64| within(property, number, 0, u32::MAX.into());
     let weight = |property: &str, weight: Option<u16>| match weight {
         None | Some(0) => Ok(()),
         Some(weight) => within(property, weight, 10, 1_000),
     };
-    weight("blockIO.weight", io.weight())?;
-    for (place, device) in io.weight_device().iter().flatten().enumerate() {
+    weight("blockIO.weight", io.weight)?;
+    for (place, device) in io.weight_device.iter().enumerate() {
         let property = |field| format!("blockIO.weightDevice[{place}].{field}");
-        number(&property("major"), device.major())?;
-        number(&property("minor"), device.minor())?;
-        weight(&property("weight"), device.weight())?;
-        if device.weight().or(device.leaf_weight()).is_none() {
+        number(&property("major"), device.major)?;
+        number(&property("minor"), device.minor)?;
+        weight(&property("weight"), device.weight)?;
+        if device.weight.or(device.leaf_weight).is_none() {
             return Err(wrong(&property("weight"), "neither it nor leafWeight is given"));
         }
     }
     let throttles = [
-        ("throttleReadBpsDevice", io.throttle_read_bps_device()),
-        ("throttleWriteBpsDevice", io.throttle_write_bps_device()),
-        ("throttleReadIOPSDevice", io.throttle_read_iops_device()),
-        ("throttleWriteIOPSDevice", io.throttle_write_iops_device()),
+        ("throttleReadBpsDevice", &io.throttle_read_bps_device),
+        ("throttleWriteBpsDevice", &io.throttle_write_bps_device),
+        ("throttleReadIOPSDevice", &io.throttle_read_iops_device),
+        ("throttleWriteIOPSDevice", &io.throttle_write_iops_device),
     ];
     for (name, devices) in throttles {
-        for (place, device) in devices.iter().flatten().enumerate() {
-            number(&format!("blockIO.{name}[{place}].major"), device.major())?;
-            number(&format!("blockIO.{name}[{place}].minor"), device.minor())?;
+        for (place, device) in devices.iter().enumerate() {
+            number(&format!("blockIO.{name}[{place}].major"), device.major)?;
+            number(&format!("blockIO.{name}[{place}].minor"), device.minor)?;
         }
     }
     Ok(())
@@ -121,41 +118,40 @@ fn block_io(io: &LinuxBlockIo) -> Result<()> {
 
 fn hugepages(limits: &[LinuxHugepageLimit]) -> Result<()> {
     for (place, entry) in limits.iter().enumerate() {
-        let size = entry.page_size();
+        let size = &entry.page_size;
         let digits = ["KB", "MB", "GB"].iter().find_map(|unit| size.strip_suffix(unit)).unwrap_or("");
         if digits.is_empty() || digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let property = format!("hugepageLimits[{place}].pageSize");
             return Err(wrong(&property, format!("{size:?} is no size as 64KB, 2MB or 1GB")));
         }
-        within(&format!("hugepageLimits[{place}].limit"), entry.limit(), 0, i64::MAX)?;
     }
     Ok(())
 }
 
 fn network(network: &LinuxNetwork) -> Result<()> {
-    for (place, entry) in network.priorities().iter().flatten().enumerate() {
-        if !is_word(entry.name()) {
+    for (place, entry) in network.priorities.iter().enumerate() {
+        if !is_word(&entry.name) {
             let property = format!("network.priorities[{place}].name");
-            return Err(wrong(&property, format!("{:?} is no interface's name", entry.name())));
+            return Err(wrong(&property, format!("{:?} is no interface's name", &entry.name)));
         }
     }
     Ok(())
 }
 
-fn rdma(devices: &HashMap<String, LinuxRdma>) -> Result<()> {
+fn rdma(devices: &BTreeMap<String, LinuxRdma>) -> Result<()> {
     for (name, limits) in devices {
         let property = format!("rdma.{name}");
         if !is_word(name) {
             return Err(wrong("rdma", format!("{name:?} is no device's name")));
         }
-        if limits.hca_handles().or(limits.hca_objects()).is_none() {
+        if limits.hca_handles.or(limits.hca_objects).is_none() {
             return Err(wrong(&property, "neither hcaHandles nor hcaObjects is given"));
         }
     }
     Ok(())
 }
 
-fn unified(values: &HashMap<String, String>) -> Result<()> {
+fn unified(values: &BTreeMap<String, String>) -> Result<()> {
     for name in values.keys() {
         let property = format!("unified[{name:?}]");
         let file = name.split_once('.').is_some_and(|(controller, rest)| {
@@ -179,24 +175,24 @@ fn is_word(text: &str) -> bool {
 pub(super) fn warn(resources: &LinuxResources, v2: bool) {
     let gone =
         |property: &str| log::warn!("linux.resources.{property}: ignored, this kernel has nothing like it");
-    if let Some(memory) = resources.memory() {
+    if let Some(memory) = &resources.memory {
         #[allow(deprecated, reason = "what is deprecated is what the warning is about")]
-        let kernel = memory.kernel();
+        let kernel = memory.kernel;
         let properties = [
             ("kernel", kernel.is_some_and(|limit| limit > 0)),
-            ("kernelTCP", v2 && memory.kernel_tcp().is_some_and(|limit| limit > 0)),
-            ("useHierarchy", memory.use_hierarchy() == Some(false)),
-            ("swappiness", v2 && memory.swappiness().is_some_and(|swappiness| swappiness != u64::MAX)),
-            ("disableOOMKiller", v2 && memory.disable_oom_killer() == Some(true)),
+            ("kernelTCP", v2 && memory.kernel_tcp.is_some_and(|limit| limit > 0)),
+            ("useHierarchy", memory.use_hierarchy == Some(false)),
+            ("swappiness", v2 && memory.swappiness.is_some_and(|swappiness| swappiness != u64::MAX)),
+            ("disableOOMKiller", v2 && memory.disable_oom_killer == Some(true)),
         ];
         properties.iter().filter(|(_, set)| *set).for_each(|(name, _)| gone(&format!("memory.{name}")));
     }
-    if let Some(io) = resources.block_io() {
-        let devices = io.weight_device().iter().flatten();
+    if let Some(io) = &resources.block_io {
+        let devices = io.weight_device.iter();
         if io
-            .leaf_weight()
+            .leaf_weight
             .into_iter()
-            .chain(devices.filter_map(LinuxWeightDevice::leaf_weight))
+            .chain(devices.filter_map(|device| device.leaf_weight))
             .any(|weight| weight != 0)
         {
             gone("blockIO.leafWeight");

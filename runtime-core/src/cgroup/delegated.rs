@@ -8,12 +8,12 @@ use super::{
 };
 use crate::annotations::DELEGATE_CGROUP;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     path::{Component, Path, PathBuf},
 };
 
 /// The path of a sub-cgroup in the annotation `name`; nothing for an empty one.
-pub(super) fn sub_cgroup(annotations: &HashMap<String, String>, name: &str) -> Result<Option<PathBuf>> {
+pub(super) fn sub_cgroup(annotations: &BTreeMap<String, String>, name: &str) -> Result<Option<PathBuf>> {
     let Some(text) = annotations.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
     let path = Path::new(text);
     let fits = |component| match component {
@@ -28,7 +28,7 @@ pub(super) fn sub_cgroup(annotations: &HashMap<String, String>, name: &str) -> R
 }
 
 /// The sub-cgroup that the container's process is to be given, where there is one on this host.
-pub(super) fn delegated(annotations: &HashMap<String, String>, trees: &[Tree]) -> Result<Option<PathBuf>> {
+pub(super) fn delegated(annotations: &BTreeMap<String, String>, trees: &[Tree]) -> Result<Option<PathBuf>> {
     let sub = sub_cgroup(annotations, DELEGATE_CGROUP)?;
     match trees {
         [only] if only.unified => Ok(sub),

@@ -5,7 +5,7 @@ use super::{
     dir::Dir,
     error::{Error, Result},
 };
-use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
+use crate::spec::{LinuxDeviceCgroup, LinuxDeviceType};
 use std::{collections::BTreeSet, fmt};
 
 pub(super) const PROPERTY: &str = "linux.resources.devices";
@@ -110,16 +110,16 @@ impl Policy {
         let wrong =
             |field: &str, reason: String| Error::config(format!("{PROPERTY}[{place}].{field}"), reason);
         let access =
-            access(rule.access().as_deref().unwrap_or("")).map_err(|reason| wrong("access", reason))?;
-        let major = number(rule.major()).map_err(|reason| wrong("major", reason))?;
-        let minor = number(rule.minor()).map_err(|reason| wrong("minor", reason))?;
-        let kinds = match rule.typ().unwrap_or_default() {
+            access(rule.access.as_deref().unwrap_or("")).map_err(|reason| wrong("access", reason))?;
+        let major = number(rule.major).map_err(|reason| wrong("major", reason))?;
+        let minor = number(rule.minor).map_err(|reason| wrong("minor", reason))?;
+        let kinds = match rule.typ.unwrap_or_default() {
             LinuxDeviceType::A => &[Kind::Block, Kind::Char][..],
             LinuxDeviceType::B => &[Kind::Block],
             LinuxDeviceType::C | LinuxDeviceType::U => &[Kind::Char],
             LinuxDeviceType::P => return Err(wrong("type", "a FIFO is no device".to_owned())),
         };
-        let allow = rule.allow();
+        let allow = rule.allow;
         if let ([_, _], None, None, ALL) = (kinds, major, minor, access) {
             *self = Self { default: allow, rules: Vec::new() };
         } else {

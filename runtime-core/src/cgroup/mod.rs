@@ -47,12 +47,12 @@ pub use stats::{
 
 pub(crate) use view::{HierarchyView, View};
 
+use crate::spec::LinuxResources;
 use dir::Dir;
 use nix::unistd::geteuid;
-use oci_spec::runtime::LinuxResources;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -142,7 +142,7 @@ enum Claim {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn read_by_others(resources: &LinuxResources) {
     let _ = check::ranges(resources);
-    if let Some(Ok(policy)) = resources.devices().as_ref().map(|rules| devices::Policy::new(rules)) {
+    if let Some(Ok(policy)) = resources.devices.as_ref().map(|rules| devices::Policy::new(rules)) {
         let _ = policy.v1_lines();
         device_program::build(&policy);
     }
@@ -161,7 +161,7 @@ impl Cgroup {
     /// each hierarchy; relative, below this process's own cgroup (on v2 alone: beside it, since it has processes); none, `id` so.
     /// For systemd it is `slice:prefix:name`, and the unit `prefix-name.scope`; none, `corten-ID.scope`.
     pub fn new(manager: CgroupManager, path: Option<&Path>, id: &str) -> Result<Self> {
-        Self::with_annotations(manager, path, id, &HashMap::new())
+        Self::with_annotations(manager, path, id, &BTreeMap::new())
     }
 
     /// The same with those of the configuration's `annotations` that are about cgroups: `org.systemd.property.*`,
@@ -170,7 +170,7 @@ impl Cgroup {
         manager: CgroupManager,
         path: Option<&Path>,
         id: &str,
-        annotations: &HashMap<String, String>,
+        annotations: &BTreeMap<String, String>,
     ) -> Result<Self> {
         let lenient = path.is_none() && !geteuid().is_root();
         let new = |trees, lenient, delegated| Self {
@@ -265,7 +265,7 @@ impl Cgroup {
         self.check(resources)?;
         self.check_usage(resources)?;
         self.update_unit(resources)?;
-        if resources.devices().is_some() {
+        if resources.devices.is_some() {
             self.write_devices(resources, false)?;
         }
         self.write_resources(resources)

@@ -8,8 +8,8 @@ use super::{
     tree::Tree,
     v1, v2,
 };
+use crate::spec::LinuxResources;
 use nix::{errno::Errno, unistd::geteuid};
-use oci_spec::runtime::LinuxResources;
 use std::fs;
 
 /// What one controller is asked for, and the hierarchy that has it.
@@ -38,37 +38,38 @@ impl Cgroup {
             }
             Ok::<_, Error>(())
         };
-        if let Some(memory) = resources.memory() {
+        if let Some(memory) = &resources.memory {
             add(("memory", "memory"), &|unified| {
                 if unified { v2::memory(memory) } else { Ok(v1::memory(memory)) }
             })?;
         }
-        if let Some(cpu) = resources.cpu() {
+        if let Some(cpu) = &resources.cpu {
             let quota = std::cell::Cell::new(Some(quota));
             let present = || quota.take().map_or_else(|| "max".to_owned(), |quota| quota());
             add(("cpu", "cpu"), &|unified| Ok(if unified { v2::cpu(cpu, present) } else { v1::cpu(cpu) }))?;
             add(("cpuset", "cpuset"), &|_| Ok(v1::cpuset(cpu)))?;
         }
-        if let Some(pids) = *resources.pids() {
-            add(("pids", "pids"), &|_| Ok(v1::pids(pids)))?;
+        if let Some(limit) = resources.pids.and_then(|pids| pids.limit) {
+            add(("pids", "pids"), &|_| Ok(v1::pids(limit)))?;
         }
-        if let Some(io) = resources.block_io() {
+        if let Some(io) = &resources.block_io {
             add(("blkio", "io"), &|unified| Ok(if unified { v2::io(io) } else { v1::blkio(io) }))?;
         }
-        if let Some(limits) = resources.hugepage_limits() {
+        if !resources.hugepage_limits.is_empty() {
+            let limits = &resources.hugepage_limits;
             add(("hugetlb", "hugetlb"), &|unified| {
                 Ok(if unified { v2::hugetlb(limits) } else { v1::hugetlb(limits) })
             })?;
         }
-        if let Some(rdma) = resources.rdma() {
-            add(("rdma", "rdma"), &|_| Ok(v1::rdma(rdma)))?;
+        if !resources.rdma.is_empty() {
+            add(("rdma", "rdma"), &|_| Ok(v1::rdma(&resources.rdma)))?;
         }
-        if let Some(network) = resources.network() {
+        if let Some(network) = &resources.network {
             add(("net_cls", "net_cls"), &|_| Ok(v1::net_cls(network)))?;
             add(("net_prio", "net_prio"), &|_| Ok(v1::net_prio(network)))?;
         }
-        if let Some(values) = resources.unified().as_ref().filter(|values| !values.is_empty()) {
-            let settings = v2::unified(values);
+        if !resources.unified.is_empty() {
+            let settings = v2::unified(&resources.unified);
             parts.push(Part { controller: "unified", home: self.unified(), settings });
         }
         Ok(parts)
@@ -78,11 +79,11 @@ impl Cgroup {
     pub(super) fn check_resources(&self, resources: &LinuxResources) -> Result<()> {
         check::ranges(resources)?;
         check::warn(resources, self.home("memory").is_some_and(|tree| tree.unified));
-        let policy = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        let policy = devices::Policy::new(resources.devices.as_deref().unwrap_or_default())?;
         match self.home("devices") {
             Some(tree) if tree.unified => {}
             Some(_) => drop(policy.v1_lines()?),
-            None if self.lenient || resources.devices().as_ref().is_none_or(Vec::is_empty) => {}
+            None if self.lenient || resources.devices.as_deref().unwrap_or_default().is_empty() => {}
             None => return Err(missing("linux.resources.devices", "devices")),
         }
         self.check_cpu(resources)?;
@@ -108,7 +109,8 @@ impl Cgroup {
 
     /// What linux.resources.unified names has to be a controller of v2, which on a hybrid host few are. A `*.pressure` needs none.
     fn check_unified(&self, resources: &LinuxResources) -> Result<()> {
-        let (Some(values), Some(tree)) = (resources.unified(), self.unified()) else { return Ok(()) };
+        let values = &resources.unified;
+        let Some(tree) = self.unified().filter(|_| !values.is_empty()) else { return Ok(()) };
         let available = fs::read_to_string(tree.mount.join("cgroup.controllers")).unwrap_or_default();
         let lacks = |file: &&String| {
             let controller = controller_of(file);
@@ -129,16 +131,16 @@ impl Cgroup {
     /// holds now. On v1 the kernel itself keeps what is not changed.
     pub(super) fn with_present_memory(&self, resources: &LinuxResources) -> LinuxResources {
         let mut resources = resources.clone();
-        if let (Some(memory), Some(tree)) = (resources.memory_mut(), self.home("memory"))
+        if let (Some(memory), Some(tree)) = (&mut resources.memory, self.home("memory"))
             && let Ok(dir) = tree.open()
         {
             let number = |file| dir.try_read(file).and_then(|text| text.trim().parse::<i64>().ok());
             let present = number(if tree.unified { "memory.max" } else { "memory.limit_in_bytes" });
-            match (memory.limit().unwrap_or(0), memory.swap().unwrap_or(0)) {
-                (0, 1..) => drop(memory.set_limit(present)),
+            match (memory.limit.unwrap_or(0), memory.swap.unwrap_or(0)) {
+                (0, 1..) => memory.limit = present,
                 (1.., 0) if tree.unified => {
                     let both = present.zip(number("memory.swap.max"));
-                    memory.set_swap(both.map(|(limit, swap)| limit.saturating_add(swap)));
+                    memory.swap = both.map(|(limit, swap)| limit.saturating_add(swap));
                 }
                 _ => {}
             }
@@ -148,10 +150,10 @@ impl Cgroup {
 
     /// What only one of the two versions takes.
     fn check_cpu(&self, resources: &LinuxResources) -> Result<()> {
-        let (Some(cpu), Some(tree)) = (resources.cpu(), self.home("cpu")) else { return Ok(()) };
+        let (Some(cpu), Some(tree)) = (&resources.cpu, self.home("cpu")) else { return Ok(()) };
         let realtime = [
-            ("realtimePeriod", cpu.realtime_period().is_some_and(|period| period != 0)),
-            ("realtimeRuntime", cpu.realtime_runtime().is_some_and(|runtime| runtime != 0)),
+            ("realtimePeriod", cpu.realtime_period.is_some_and(|period| period != 0)),
+            ("realtimeRuntime", cpu.realtime_runtime.is_some_and(|runtime| runtime != 0)),
         ];
         let file = |name| {
             tree.mount.join(if name == "realtimePeriod" { "cpu.rt_period_us" } else { "cpu.rt_runtime_us" })
@@ -161,7 +163,7 @@ impl Cgroup {
             return Err(Error::unsupported(format!("linux.resources.cpu.{name}"), reason));
         }
         // v1 quietly takes the nearest; v2 has another scale, to which any number is brought.
-        if let Some(shares) = cpu.shares().filter(|shares| !tree.unified && *shares != 0)
+        if let Some(shares) = cpu.shares.filter(|shares| !tree.unified && *shares != 0)
             && !(2..=262_144).contains(&shares)
         {
             let reason = format!("{shares} is not within 2 and 262144");
@@ -196,7 +198,7 @@ impl Cgroup {
 
     /// Makes linux.resources.devices hold. `fresh`: nothing has been set before.
     pub(super) fn write_devices(&self, resources: &LinuxResources, fresh: bool) -> Result<()> {
-        let policy = devices::Policy::new(resources.devices().as_deref().unwrap_or_default())?;
+        let policy = devices::Policy::new(resources.devices.as_deref().unwrap_or_default())?;
         let Some(tree) = self.home("devices") else { return Ok(()) };
         let dir = tree.open()?;
         let done = if tree.unified {
@@ -216,19 +218,20 @@ impl Cgroup {
 
     /// For memory.checkBeforeUpdate: refuses a limit that is below what is in use, as v1 does by itself.
     pub(super) fn check_usage(&self, resources: &LinuxResources) -> Result<()> {
-        let Some(memory) = resources.memory().filter(|memory| memory.check_before_update() == Some(true))
+        let Some(memory) =
+            resources.memory.as_ref().filter(|memory| memory.check_before_update == Some(true))
         else {
             return Ok(());
         };
         let Some(tree) = self.home("memory").filter(|tree| tree.unified) else { return Ok(()) };
         let dir = tree.open()?;
         let number = |file| dir.try_read(file).and_then(|text| text.trim().parse::<i64>().ok()).unwrap_or(0);
-        let (limit, used) = (memory.limit().unwrap_or(0), number("memory.current"));
+        let (limit, used) = (memory.limit.unwrap_or(0), number("memory.current"));
         if limit > 0 && limit < used {
             let reason = format!("{limit} is below the {used} bytes in use");
             return Err(Error::config("linux.resources.memory.limit", reason));
         }
-        let (both, used) = (memory.swap().unwrap_or(0), used + number("memory.swap.current"));
+        let (both, used) = (memory.swap.unwrap_or(0), used + number("memory.swap.current"));
         if both > 0 && both < used {
             let reason = format!("{both} is below the {used} bytes in use");
             return Err(Error::config("linux.resources.memory.swap", reason));

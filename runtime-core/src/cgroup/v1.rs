@@ -2,17 +2,16 @@
 //! Documentation/admin-guide/cgroup-v1. Nothing here touches the system.
 
 use super::setting::Setting;
-use oci_spec::runtime::{
-    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxPids, LinuxRdma,
-    LinuxThrottleDevice,
+use crate::spec::{
+    LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory, LinuxNetwork, LinuxRdma, LinuxThrottleDevice,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Memory: a limit of 0 is one not set.
 pub(super) fn memory(memory: &LinuxMemory) -> Vec<Setting> {
     let mut settings = Vec::new();
-    let limit = memory.limit().filter(|limit| *limit != 0);
-    let swap = memory.swap().filter(|swap| *swap != 0);
+    let limit = memory.limit.filter(|limit| *limit != 0);
+    let swap = memory.swap.filter(|swap| *swap != 0);
     let both = "memory.memsw.limit_in_bytes";
     if limit == Some(-1) && swap.is_none() {
         settings.push(Setting::new("memory.limit", both, -1).optional());
@@ -23,16 +22,16 @@ pub(super) fn memory(memory: &LinuxMemory) -> Vec<Setting> {
     if let Some(swap) = swap {
         settings.push(Setting::new("memory.swap", both, swap).optional_if(swap == -1).depends());
     }
-    if let Some(reservation) = memory.reservation().filter(|reservation| *reservation != 0) {
+    if let Some(reservation) = memory.reservation.filter(|reservation| *reservation != 0) {
         settings.push(Setting::new("memory.reservation", "memory.soft_limit_in_bytes", reservation));
     }
-    if let Some(buffers) = memory.kernel_tcp().filter(|buffers| *buffers != 0) {
+    if let Some(buffers) = memory.kernel_tcp.filter(|buffers| *buffers != 0) {
         settings.push(Setting::new("memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", buffers));
     }
-    if memory.disable_oom_killer() == Some(true) {
+    if memory.disable_oom_killer == Some(true) {
         settings.push(Setting::new("memory.disableOOMKiller", "memory.oom_control", 1));
     }
-    if let Some(swappiness) = memory.swappiness().filter(|swappiness| *swappiness != u64::MAX) {
+    if let Some(swappiness) = memory.swappiness.filter(|swappiness| *swappiness != u64::MAX) {
         settings.push(Setting::new("memory.swappiness", "memory.swappiness", swappiness));
     }
     settings
@@ -41,29 +40,29 @@ pub(super) fn memory(memory: &LinuxMemory) -> Vec<Setting> {
 /// The controller `cpu`.
 pub(super) fn cpu(cpu: &LinuxCpu) -> Vec<Setting> {
     let mut settings = Vec::new();
-    if let Some(period) = cpu.realtime_period().filter(|period| *period != 0) {
+    if let Some(period) = cpu.realtime_period.filter(|period| *period != 0) {
         settings.push(Setting::new("cpu.realtimePeriod", "cpu.rt_period_us", period).depends());
     }
-    if let Some(runtime) = cpu.realtime_runtime().filter(|runtime| *runtime != 0) {
+    if let Some(runtime) = cpu.realtime_runtime.filter(|runtime| *runtime != 0) {
         settings.push(Setting::new("cpu.realtimeRuntime", "cpu.rt_runtime_us", runtime).depends());
     }
-    if let Some(idle @ 0) = cpu.idle() {
+    if let Some(idle @ 0) = cpu.idle {
         settings.push(Setting::new("cpu.idle", "cpu.idle", idle).optional());
     }
-    if let Some(shares) = cpu.shares().filter(|shares| *shares != 0) {
+    if let Some(shares) = cpu.shares.filter(|shares| *shares != 0) {
         settings.push(Setting::new("cpu.shares", "cpu.shares", shares));
     }
-    if let Some(burst) = cpu.burst() {
+    if let Some(burst) = cpu.burst {
         settings.push(Setting::new("cpu.burst", "cpu.cfs_burst_us", burst).optional_if(burst == 0).depends());
     }
-    if let Some(period) = cpu.period().filter(|period| *period != 0) {
+    if let Some(period) = cpu.period.filter(|period| *period != 0) {
         settings.push(Setting::new("cpu.period", "cpu.cfs_period_us", period).depends());
     }
-    if let Some(quota) = cpu.quota().filter(|quota| *quota != 0) {
+    if let Some(quota) = cpu.quota.filter(|quota| *quota != 0) {
         settings.push(Setting::new("cpu.quota", "cpu.cfs_quota_us", quota.max(-1)).depends());
     }
     // An idle cgroup takes no shares, so this comes last.
-    if let Some(idle) = cpu.idle().filter(|idle| *idle != 0) {
+    if let Some(idle) = cpu.idle.filter(|idle| *idle != 0) {
         settings.push(Setting::new("cpu.idle", "cpu.idle", idle));
     }
     settings
@@ -71,7 +70,7 @@ pub(super) fn cpu(cpu: &LinuxCpu) -> Vec<Setting> {
 
 /// The controller `cpuset`, whose two files have the same names on v2.
 pub(super) fn cpuset(cpu: &LinuxCpu) -> Vec<Setting> {
-    let lists = [("cpu.cpus", "cpuset.cpus", cpu.cpus()), ("cpu.mems", "cpuset.mems", cpu.mems())];
+    let lists = [("cpu.cpus", "cpuset.cpus", &cpu.cpus), ("cpu.mems", "cpuset.mems", &cpu.mems)];
     let set = lists.into_iter().filter_map(|(property, file, list)| {
         list.as_ref().filter(|list| !list.is_empty()).map(|list| Setting::new(property, file, list))
     });
@@ -80,20 +79,20 @@ pub(super) fn cpuset(cpu: &LinuxCpu) -> Vec<Setting> {
 
 /// The controller `pids`, the same on v2. 0 and 1 mean the same, that the first process may not fork; but with 0 not even
 /// that one could be born inside.
-pub(super) fn pids(pids: LinuxPids) -> Vec<Setting> {
-    let limit = if pids.limit() == 0 { 1 } else { pids.limit() };
+pub(super) fn pids(limit: i64) -> Vec<Setting> {
+    let limit = if limit == 0 { 1 } else { limit };
     vec![Setting::new("pids.limit", "pids.max", super::convert::limit(limit))]
 }
 
 /// The controller `blkio`: weights by CFQ's files or, on the kernels since 5.0 that lack it, by BFQ's.
 pub(super) fn blkio(io: &LinuxBlockIo) -> Vec<Setting> {
     let mut settings = Vec::new();
-    if let Some(weight) = io.weight().filter(|weight| *weight != 0) {
+    if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
         settings.push(Setting::new("blockIO.weight", "blkio.weight", weight).or("blkio.bfq.weight", weight));
     }
-    for device in io.weight_device().iter().flatten() {
-        if let Some(weight) = device.weight().filter(|weight| *weight != 0) {
-            let value = format!("{}:{} {weight}", device.major(), device.minor());
+    for device in &io.weight_device {
+        if let Some(weight) = device.weight.filter(|weight| *weight != 0) {
+            let value = format!("{}:{} {weight}", device.major, device.minor);
             settings.push(
                 Setting::new("blockIO.weightDevice", "blkio.weight_device", &value)
                     .or("blkio.bfq.weight_device", &value),
@@ -101,25 +100,25 @@ pub(super) fn blkio(io: &LinuxBlockIo) -> Vec<Setting> {
         }
     }
     for (property, file, devices) in throttles(io) {
-        for device in devices.iter().flatten() {
-            let value = format!("{}:{} {}", device.major(), device.minor(), device.rate());
+        for device in devices {
+            let value = format!("{}:{} {}", device.major, device.minor, device.rate);
             settings.push(Setting::new(property, file, value));
         }
     }
     settings
 }
 
-type Throttle<'a> = (&'static str, &'static str, &'a Option<Vec<LinuxThrottleDevice>>);
+type Throttle<'a> = (&'static str, &'static str, &'a [LinuxThrottleDevice]);
 
 fn throttles(io: &LinuxBlockIo) -> [Throttle<'_>; 4] {
     [
-        ("blockIO.throttleReadBpsDevice", "blkio.throttle.read_bps_device", io.throttle_read_bps_device()),
-        ("blockIO.throttleWriteBpsDevice", "blkio.throttle.write_bps_device", io.throttle_write_bps_device()),
-        ("blockIO.throttleReadIOPSDevice", "blkio.throttle.read_iops_device", io.throttle_read_iops_device()),
+        ("blockIO.throttleReadBpsDevice", "blkio.throttle.read_bps_device", &io.throttle_read_bps_device),
+        ("blockIO.throttleWriteBpsDevice", "blkio.throttle.write_bps_device", &io.throttle_write_bps_device),
+        ("blockIO.throttleReadIOPSDevice", "blkio.throttle.read_iops_device", &io.throttle_read_iops_device),
         (
             "blockIO.throttleWriteIOPSDevice",
             "blkio.throttle.write_iops_device",
-            io.throttle_write_iops_device(),
+            &io.throttle_write_iops_device,
         ),
     ]
 }
@@ -127,7 +126,7 @@ fn throttles(io: &LinuxBlockIo) -> [Throttle<'_>; 4] {
 /// The controller `hugetlb`: the use and, where the kernel counts them, the reservations.
 pub(super) fn hugetlb(limits: &[LinuxHugepageLimit]) -> Vec<Setting> {
     let both = limits.iter().flat_map(|entry| {
-        let (size, limit) = (entry.page_size(), entry.limit());
+        let (size, limit) = (&entry.page_size, entry.limit);
         let setting = |file| Setting::new("hugepageLimits", file, limit);
         [
             setting(format!("hugetlb.{size}.limit_in_bytes")),
@@ -138,12 +137,10 @@ pub(super) fn hugetlb(limits: &[LinuxHugepageLimit]) -> Vec<Setting> {
 }
 
 /// The controller `rdma`, the same on v2.
-pub(super) fn rdma(devices: &HashMap<String, LinuxRdma>) -> Vec<Setting> {
-    let mut devices: Vec<_> = devices.iter().collect();
-    devices.sort_unstable_by_key(|(name, _)| *name);
-    let lines = devices.into_iter().map(|(name, limits)| {
+pub(super) fn rdma(devices: &BTreeMap<String, LinuxRdma>) -> Vec<Setting> {
+    let lines = devices.iter().map(|(name, limits)| {
         let mut line = name.clone();
-        for (key, value) in [("hca_handle", limits.hca_handles()), ("hca_object", limits.hca_objects())] {
+        for (key, value) in [("hca_handle", limits.hca_handles), ("hca_object", limits.hca_objects)] {
             if let Some(value) = value {
                 line.push_str(&format!(" {key}={value}"));
             }
@@ -155,14 +152,14 @@ pub(super) fn rdma(devices: &HashMap<String, LinuxRdma>) -> Vec<Setting> {
 
 /// The controller `net_cls`.
 pub(super) fn net_cls(network: &LinuxNetwork) -> Vec<Setting> {
-    let class = network.class_id().filter(|class| *class != 0);
+    let class = network.class_id.filter(|class| *class != 0);
     class.map(|class| Setting::new("network.classID", "net_cls.classid", class)).into_iter().collect()
 }
 
 /// The controller `net_prio`.
 pub(super) fn net_prio(network: &LinuxNetwork) -> Vec<Setting> {
-    let priorities = network.priorities().iter().flatten().map(|entry| {
-        let value = format!("{} {}", entry.name(), entry.priority());
+    let priorities = network.priorities.iter().map(|entry| {
+        let value = format!("{} {}", entry.name, entry.priority);
         Setting::new("network.priorities", "net_prio.ifpriomap", value)
     });
     priorities.collect()

@@ -2,18 +2,15 @@
 //! Documentation/admin-guide/cgroup-v2.rst, and the enabling of controllers down a path.
 
 use super::{convert, dir::Dir, error::Result, setting::Setting};
+use crate::spec::{LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory};
 use nix::errno::Errno;
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxHugepageLimit, LinuxMemory};
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// The controller `memory`. What v1 alone has, as swappiness, is warned of by the check.
 pub(super) fn memory(memory: &LinuxMemory) -> Result<Vec<Setting>> {
     let mut settings = Vec::new();
-    let limit = memory.limit().unwrap_or(0);
-    if let Some(swap) = convert::swap(limit, memory.swap().unwrap_or(0))? {
+    let limit = memory.limit.unwrap_or(0);
+    if let Some(swap) = convert::swap(limit, memory.swap.unwrap_or(0))? {
         // A kernel that does not count swap cannot limit it; to allow all of it or none is what one asks of such too.
         let optional = swap == "max" || swap == "0";
         settings.push(Setting::new("memory.swap", "memory.swap.max", swap).optional_if(optional));
@@ -21,7 +18,7 @@ pub(super) fn memory(memory: &LinuxMemory) -> Result<Vec<Setting>> {
     if limit != 0 {
         settings.push(Setting::new("memory.limit", "memory.max", convert::limit(limit)));
     }
-    if let Some(reservation) = memory.reservation().filter(|reservation| *reservation != 0) {
+    if let Some(reservation) = memory.reservation.filter(|reservation| *reservation != 0) {
         settings.push(Setting::new("memory.reservation", "memory.low", convert::limit(reservation)));
     }
     Ok(settings)
@@ -30,17 +27,17 @@ pub(super) fn memory(memory: &LinuxMemory) -> Result<Vec<Setting>> {
 /// The controller `cpu`. `quota` tells the present quota, `max` or a number, where only a period is asked for.
 pub(super) fn cpu(cpu: &LinuxCpu, quota: impl FnOnce() -> String) -> Vec<Setting> {
     let mut settings = Vec::new();
-    if let Some(idle @ 0) = cpu.idle() {
+    if let Some(idle @ 0) = cpu.idle {
         settings.push(Setting::new("cpu.idle", "cpu.idle", idle).optional());
     }
-    if let Some(shares) = cpu.shares().filter(|shares| *shares != 0 && cpu.idle() != Some(1)) {
+    if let Some(shares) = cpu.shares.filter(|shares| *shares != 0 && cpu.idle != Some(1)) {
         settings.push(Setting::new("cpu.shares", "cpu.weight", convert::cpu_weight(shares)));
     }
-    if let Some(burst) = cpu.burst() {
+    if let Some(burst) = cpu.burst {
         settings.push(Setting::new("cpu.burst", "cpu.max.burst", burst).optional_if(burst == 0).depends());
     }
-    let period = cpu.period().filter(|period| *period != 0);
-    match (cpu.quota().filter(|quota| *quota != 0).map(convert::limit), period) {
+    let period = cpu.period.filter(|period| *period != 0);
+    match (cpu.quota.filter(|quota| *quota != 0).map(convert::limit), period) {
         (Some(quota), Some(period)) => {
             settings.push(Setting::new("cpu.quota", "cpu.max", format!("{quota} {period}")).depends());
         }
@@ -50,13 +47,13 @@ pub(super) fn cpu(cpu: &LinuxCpu, quota: impl FnOnce() -> String) -> Vec<Setting
         }
         (None, None) => {}
     }
-    if let Some(idle) = cpu.idle().filter(|idle| *idle != 0) {
+    if let Some(idle) = cpu.idle.filter(|idle| *idle != 0) {
         settings.push(Setting::new("cpu.idle", "cpu.idle", idle));
     }
-    if cpu.realtime_runtime().is_some_and(|runtime| runtime != 0) {
+    if cpu.realtime_runtime.is_some_and(|runtime| runtime != 0) {
         settings.push(Setting::new("cpu.realtimeRuntime", "cpu.rt_runtime_us", 0));
     }
-    if cpu.realtime_period().is_some_and(|period| period != 0) {
+    if cpu.realtime_period.is_some_and(|period| period != 0) {
         settings.push(Setting::new("cpu.realtimePeriod", "cpu.rt_period_us", 0));
     }
     settings
@@ -65,15 +62,15 @@ pub(super) fn cpu(cpu: &LinuxCpu, quota: impl FnOnce() -> String) -> Vec<Setting
 /// The controller `io`: weights by BFQ's file or, where that is not loaded, by that of the io.cost model.
 pub(super) fn io(io: &LinuxBlockIo) -> Vec<Setting> {
     let mut settings = Vec::new();
-    if let Some(weight) = io.weight().filter(|weight| *weight != 0) {
+    if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
         settings.push(
             Setting::new("blockIO.weight", "io.bfq.weight", weight)
                 .or("io.weight", convert::io_weight(weight)),
         );
     }
-    for device in io.weight_device().iter().flatten() {
-        if let Some(weight) = device.weight().filter(|weight| *weight != 0) {
-            let value = |weight| format!("{}:{} {weight}", device.major(), device.minor());
+    for device in &io.weight_device {
+        if let Some(weight) = device.weight.filter(|weight| *weight != 0) {
+            let value = |weight| format!("{}:{} {weight}", device.major, device.minor);
             settings.push(
                 Setting::new("blockIO.weightDevice", "io.bfq.weight", value(weight.into()))
                     .or("io.weight", value(convert::io_weight(weight))),
@@ -81,16 +78,16 @@ pub(super) fn io(io: &LinuxBlockIo) -> Vec<Setting> {
         }
     }
     let throttles = [
-        ("blockIO.throttleReadBpsDevice", "rbps", io.throttle_read_bps_device()),
-        ("blockIO.throttleWriteBpsDevice", "wbps", io.throttle_write_bps_device()),
-        ("blockIO.throttleReadIOPSDevice", "riops", io.throttle_read_iops_device()),
-        ("blockIO.throttleWriteIOPSDevice", "wiops", io.throttle_write_iops_device()),
+        ("blockIO.throttleReadBpsDevice", "rbps", &io.throttle_read_bps_device),
+        ("blockIO.throttleWriteBpsDevice", "wbps", &io.throttle_write_bps_device),
+        ("blockIO.throttleReadIOPSDevice", "riops", &io.throttle_read_iops_device),
+        ("blockIO.throttleWriteIOPSDevice", "wiops", &io.throttle_write_iops_device),
     ];
     for (property, key, devices) in throttles {
-        for device in devices.iter().flatten() {
+        for device in devices {
             // 0 takes the limit away, as on v1.
-            let rate = if device.rate() == 0 { "max".to_owned() } else { device.rate().to_string() };
-            let value = format!("{}:{} {key}={rate}", device.major(), device.minor());
+            let rate = if device.rate == 0 { "max".to_owned() } else { device.rate.to_string() };
+            let value = format!("{}:{} {key}={rate}", device.major, device.minor);
             settings.push(Setting::new(property, "io.max", value));
         }
     }
@@ -100,7 +97,7 @@ pub(super) fn io(io: &LinuxBlockIo) -> Vec<Setting> {
 /// The controller `hugetlb`: the use and, where the kernel counts them, the reservations.
 pub(super) fn hugetlb(limits: &[LinuxHugepageLimit]) -> Vec<Setting> {
     let both = limits.iter().flat_map(|entry| {
-        let (size, limit) = (entry.page_size(), entry.limit());
+        let (size, limit) = (&entry.page_size, entry.limit);
         let setting = |file| Setting::new("hugepageLimits", file, limit);
         [setting(format!("hugetlb.{size}.max")), setting(format!("hugetlb.{size}.rsvd.max")).optional()]
     });
@@ -108,9 +105,8 @@ pub(super) fn hugetlb(limits: &[LinuxHugepageLimit]) -> Vec<Setting> {
 }
 
 /// linux.resources.unified: each value to the file of its key, line by line, since some files take no two at once.
-pub(super) fn unified(values: &HashMap<String, String>) -> Vec<Setting> {
-    let values: BTreeMap<_, _> = values.iter().collect();
-    let lines = values.into_iter().flat_map(|(file, value)| {
+pub(super) fn unified(values: &BTreeMap<String, String>) -> Vec<Setting> {
+    let lines = values.iter().flat_map(|(file, value)| {
         let lines: Vec<_> = if value.is_empty() { vec![""] } else { value.lines().collect() };
         lines.into_iter().map(move |line| Setting::new(&format!("unified[{file:?}]"), file, line).depends())
     });

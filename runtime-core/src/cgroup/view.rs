@@ -7,7 +7,7 @@ use super::{
     tree::Tree,
 };
 use crate::annotations::SYSTEMD_FORCE_V1;
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// What a mount of type `cgroup` shows in a container that has no cgroup namespace of its own, or has one and the host's own
 /// mounts are cloned for it.
@@ -84,7 +84,7 @@ impl Cgroup {
     }
 
     /// Adds v1's hierarchy of systemd where an annotation asks for it, on a host of v2 that has mounted it beside.
-    pub(super) fn with_old_systemd(mut self, annotations: &HashMap<String, String>) -> Result<Self> {
+    pub(super) fn with_old_systemd(mut self, annotations: &BTreeMap<String, String>) -> Result<Self> {
         let Some(target) = annotations.get(SYSTEMD_FORCE_V1).filter(|path| !path.is_empty()) else {
             return Ok(self);
         };

@@ -5,9 +5,9 @@ use super::{
     error::{Error, Result},
     tree::Tree,
 };
-use oci_spec::runtime::LinuxResources;
+use crate::spec::LinuxResources;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 /// There is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ impl Unit {
 }
 
 impl Cgroup {
-    pub(super) fn of_systemd(_: Option<&Path>, _: &str, _: &HashMap<String, String>) -> Result<Self> {
+    pub(super) fn of_systemd(_: Option<&Path>, _: &str, _: &BTreeMap<String, String>) -> Result<Self> {
         let reason = "this program was built without the feature `systemd`";
         Err(Error::unsupported("the cgroup manager systemd", reason))
     }
@@ -31,12 +31,12 @@ impl Cgroup {
     }
 
     /// Nothing: there is no unit.
-    pub fn enter(&mut self, _: i32, _: &str, _: &LinuxResources, _: &HashMap<String, String>) -> Result<()> {
+    pub fn enter(&mut self, _: i32, _: &str, _: &LinuxResources, _: &BTreeMap<String, String>) -> Result<()> {
         Ok(())
     }
 
     #[cfg(feature = "checkpoint")]
-    pub fn enter_without_limits(&mut self, _: i32, _: &str, _: &HashMap<String, String>) -> Result<()> {
+    pub fn enter_without_limits(&mut self, _: i32, _: &str, _: &BTreeMap<String, String>) -> Result<()> {
         Ok(())
     }
 

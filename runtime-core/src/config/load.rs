@@ -1,5 +1,4 @@
-//! Bytes to the specification's types. The quick way is serde_json straight into them. Only when that fails, or gives
-//! something that may have lost a word, is the document read as a tree, repaired, and turned into the types again.
+//! Bytes to the specification's types.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,20 +7,12 @@ use std::{
     path::Path,
 };
 
-use oci_spec::runtime::{LinuxResources, Mount, Process, Spec};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
-use crate::guards::{self, Guard};
-
-use super::{
-    Error,
-    document::ForLinux,
-    repair,
-    strict::{Strict, Trail},
-    tree::Tree,
-    validate_resources,
+use crate::{
+    guards::{self, Guard},
+    spec::{self, LinuxResources, Mount, Process, Spec},
 };
+
+use super::{Error, validate_resources};
 
 /// The largest configuration file that is read, in bytes. Arguments and environment together cannot be larger than 6
 /// MiB (execve(2)), so nothing that could run is turned away.
@@ -35,9 +26,25 @@ const MAX_MESSAGE: usize = 300;
 /// # Errors
 /// They are not JSON, or a property has a wrong type.
 pub(crate) fn parse(bytes: &[u8], file: &Path) -> Result<Spec, Error> {
-    let ForLinux(mut spec) = parse_as(bytes, file, repair::spec_lost_words, repair::spec)?;
-    repair::drop_empty(&mut spec);
+    let mut spec: Spec = spec::from_slice(bytes).map_err(|message| fault(file, message))?;
+    if is_before_1_3(&spec.version) {
+        forget_zero_pids(&mut spec);
+    }
     Ok(spec)
+}
+
+/// Whether this is the version of a specification older than 1.3.
+fn is_before_1_3(version: &str) -> bool {
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version < (1, 3))
+}
+
+/// Engines' writers put down the 0 of a limit that was not set; since 1.3 it is a limit of its own.
+fn forget_zero_pids(spec: &mut Spec) {
+    let resources = spec.linux.as_mut().and_then(|linux| linux.resources.as_mut());
+    if let Some(resources) = resources {
+        resources.pids.take_if(|pids| pids.limit == Some(0));
+    }
 }
 
 /// Reads and parses the process.json at `path`, as `exec --process` takes it: config.json's `process` alone.
@@ -59,13 +66,11 @@ pub fn load_process(path: &Path) -> crate::Result<Process> {
 ///
 /// let text = br#"{"args": ["sh"], "cwd": "/", "user": {"uid": 0, "gid": 0}}"#;
 /// let process = runtime_core::parse_process(text, Path::new("process.json"))?;
-/// assert_eq!(process.args().as_deref(), Some(&["sh".to_owned()][..]));
+/// assert_eq!(process.args, ["sh"]);
 /// # Ok(()) }
 /// ```
 pub fn parse_process(bytes: &[u8], file: &Path) -> crate::Result<Process> {
-    let mut process = parse_as(bytes, file, repair::process_lost_words, repair::process)?;
-    repair::drop_empty_of_process(&mut process);
-    Ok(process)
+    spec::from_slice(bytes).map_err(|message| fault(file, message).into())
 }
 
 /// Parses config.json's `linux.resources` alone, as `update --resources` takes it; `file` is its name for the messages.
@@ -76,11 +81,11 @@ pub fn parse_process(bytes: &[u8], file: &Path) -> crate::Result<Process> {
 /// ```
 /// # fn main() -> runtime_core::Result<()> {
 /// let limits = runtime_core::load_resources(br#"{"pids": {"limit": 7}}"#, std::path::Path::new("limits"))?;
-/// assert_eq!(limits.pids().map(|pids| pids.limit()), Some(7));
+/// assert_eq!(limits.pids.and_then(|pids| pids.limit), Some(7));
 /// # Ok(()) }
 /// ```
 pub fn load_resources(bytes: &[u8], file: &Path) -> crate::Result<LinuxResources> {
-    let resources = parse_as(bytes, file, repair::resources_lost_words, repair::resources)?;
+    let resources = spec::from_slice(bytes).map_err(|message| fault(file, message))?;
     validate_resources(&resources, "")?;
     Ok(resources)
 }
@@ -100,7 +105,7 @@ pub fn load_resources(bytes: &[u8], file: &Path) -> crate::Result<LinuxResources
 pub fn load_mounts(bytes: &[u8], file: &Path) -> crate::Result<Vec<Mount>> {
     let list = bytes.trim_ascii_start().starts_with(b"[");
     let document = if list { [b"{\"mounts\":", bytes, b"}"].concat() } else { bytes.to_vec() };
-    let mounts = parse(&document, file)?.mounts().clone().unwrap_or_default();
+    let mounts = parse(&document, file)?.mounts;
     if mounts.is_empty() {
         return Err(fault(file, "mounts: must not be empty".to_owned()).into());
     }
@@ -131,54 +136,6 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)
 }
 
-fn parse_as<T: DeserializeOwned>(
-    bytes: &[u8],
-    file: &Path,
-    lost_words: fn(&T, &[u8]) -> bool,
-    repair: fn(&mut Value),
-) -> Result<T, Error> {
-    let first = match quickly(bytes, &Trail::default()) {
-        Ok(parsed) if !lost_words(&parsed, bytes) => return Ok(parsed),
-        outcome => outcome.err(),
-    };
-    reread(bytes, repair, first).map_err(|message| fault(file, message))
-}
-
-fn quickly<T: DeserializeOwned>(bytes: &[u8], trail: &Trail) -> serde_json::Result<T> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let parsed = T::deserialize(Strict(&mut reader, trail))?;
-    reader.end()?;
-    Ok(parsed)
-}
-
-/// Parses what `bytes` are after their repair. `first` is what the quick way had to say of them: it knows the line and
-/// column, if the complaint is still the same.
-fn reread<T: DeserializeOwned>(
-    bytes: &[u8],
-    repair: fn(&mut Value),
-    first: Option<serde_json::Error>,
-) -> Result<T, String> {
-    let Tree(mut tree) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    repair(&mut tree);
-    // Written out again for the sake of size: to read the types from a tree takes as much code as to read them from text.
-    let repaired = serde_json::to_vec(&tree).map_err(|error| error.to_string())?;
-    let trail = Trail::default();
-    quickly(&repaired, &trail).map_err(|error| {
-        let error = error.to_string();
-        let message = without_position(&error);
-        let first = first.map(|first| first.to_string()).filter(|first| without_position(first) == message);
-        let message = first.as_deref().unwrap_or(message);
-        match trail.path(&tree).as_str() {
-            "" => message.to_owned(),
-            path => format!("{path}: {message}"),
-        }
-    })
-}
-
-fn without_position(message: &str) -> &str {
-    message.rfind(" at line ").map_or(message, |end| &message[..end])
-}
-
 fn fault(file: &Path, mut message: String) -> Error {
     if let Some((cut, _)) = message.char_indices().nth(MAX_MESSAGE) {
         message.truncate(cut);
@@ -193,3 +150,7 @@ fn fault(file: &Path, mut message: String) -> Error {
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "reading_tests.rs"]
+mod reading_tests;

@@ -155,6 +155,10 @@ fn a_wrong_type_has_its_path() {
             r#"{"process": {"user": {"uid": 1, "uid": 0}, "cwd": "/"}}"#,
             "c: duplicate field `uid` at line 1 column 37",
         ),
+        (
+            r#"{"linux": {"resources": {"hugepageLimits": [{"pageSize": "2MB", "limit": -2}]}}}"#,
+            "c: linux.resources.hugepageLimits[0].limit: invalid value: integer `-2`, expected u64 at line 1 column 75",
+        ),
         (r#"{"process": {"cwd": "/"}} x"#, "c: trailing characters at line 1 column 27"),
         (r#"{"process": {}}"#, "c: process: missing field `cwd`"),
         (r#"{"mounts": [{}]}"#, "c: mounts[0]: missing field `destination`"),
@@ -167,7 +171,10 @@ fn a_wrong_type_has_its_path() {
 #[test]
 fn the_wrong_type_is_named_and_not_what_was_repaired_before_it() {
     let text = r#"{"process": {"cwd": "/", "capabilities": {"bounding": ["CAP_X"]}, "args": 7}}"#;
-    assert_eq!(fault_of(text.as_bytes()), "c: process.args: invalid type: integer `7`, expected a sequence");
+    assert_eq!(
+        fault_of(text.as_bytes()),
+        "c: process.args: invalid type: integer `7`, expected a sequence at line 1 column 75"
+    );
 }
 
 #[test]
@@ -207,7 +214,7 @@ fn depth_is_bounded() {
 #[test]
 fn properties_of_later_versions_are_ignored() {
     let spec = parse(br#"{"ociVersion": "1.9.0", "new": {"x": [1]}}"#, Path::new("c")).unwrap();
-    assert_eq!(spec.version(), "1.9.0");
+    assert_eq!(&spec.version, "1.9.0");
 }
 
 #[test]
@@ -215,9 +222,9 @@ fn process_and_resources_alone() {
     let scratch = Scratch::new();
     let process =
         load_process(&scratch.file(br#"{"args": ["sh"], "cwd": "/", "apparmorProfile": ""}"#)).unwrap();
-    assert_eq!((process.user().uid(), process.apparmor_profile()), (0, &None));
+    assert_eq!((process.user.uid, &process.apparmor_profile), (0, &None));
     let resources = load_resources(br#"{"pids": {"limit": 7}}"#, Path::new("r")).unwrap();
-    assert_eq!(resources.pids().unwrap().limit(), 7);
+    assert_eq!(resources.pids.unwrap().limit, Some(7));
     let error = load_resources(br#"{"pids": {"limit": "7"}}"#, Path::new("r")).unwrap_err();
     assert!(error.to_string().starts_with("r: pids.limit: invalid type"), "{error}");
 }

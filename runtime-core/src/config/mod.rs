@@ -1,16 +1,12 @@
-//! config.json, process.json and resources.json: read, repaired and validated. Knows JSON and the rules of the
+//! config.json, process.json and resources.json: read and validated. Knows JSON and the rules of the
 //! specification, and asks nothing of the host.
 //!
 //! [`read`] and [`parse`] give what the file says, [`validate`] tells what in it cannot be right. Both name the place:
 //! `mounts[2].destination: must not be empty`.
 
-mod document;
 mod error;
 mod load;
 mod place;
-mod repair;
-mod strict;
-mod tree;
 mod validate;
 
 pub(crate) use error::Error;

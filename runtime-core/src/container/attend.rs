@@ -14,10 +14,10 @@ use crate::{
     init::{Birth, Event},
     namespace::{devices, id_maps::IdMaps},
     process::{oom, rlimits},
+    spec::{LinuxResources, Process, Spec},
     sys::network::Home,
 };
 use corten_init::message::Phase;
-use oci_spec::runtime::{LinuxResources, Process, Spec};
 use std::{os::fd::OwnedFd, path::Path};
 
 /// What the parent needs to know while it attends a birth.
@@ -120,12 +120,12 @@ impl Making {
             (false, None) => self.record.cgroup.attach(pid)?,
         }
         self.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
-        oom::apply(attend.process.oom_score_adj(), pid)?;
+        oom::apply(attend.process.oom_score_adj, pid)?;
         if attend.await_cgroup {
             birth.let_in(doors.unwrap_or_default())?;
         }
         self.store()?.write_config(attend.text)?;
-        if attend.process.terminal() != Some(true) {
+        if !attend.process.terminal {
             self.record.stdio = stdio::names(&create::streams(attend.builder.stdio.as_ref()));
         }
         if !attend.unasked {
@@ -149,7 +149,7 @@ impl Making {
 
     /// The hooks of the runtime's namespaces.
     pub(super) fn run_host_hooks(&self, spec: &Spec, output: &Output, pid: i32) -> Result<()> {
-        let (all, creating) = (spec.hooks().as_ref(), self.state(Status::Creating, pid));
+        let (all, creating) = (spec.hooks.as_ref(), self.state(Status::Creating, pid));
         hooks::run(Kind::Prestart, all, &creating, output)?;
         hooks::run(Kind::CreateRuntime, all, &creating, output)
     }

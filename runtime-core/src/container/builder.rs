@@ -8,10 +8,10 @@ use super::{
 #[cfg(feature = "checkpoint")]
 use super::{RestoreOptions, restore};
 use crate::{
-    Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange, sys::process::in_user_namespace,
+    Error, ErrorKind, Result, cgroup::CgroupManager, plan::Program, rootfs::RootChange, spec::Spec,
+    sys::process::in_user_namespace,
 };
 use nix::unistd::geteuid;
-use oci_spec::runtime::Spec;
 use std::{
     env, fmt,
     os::fd::OwnedFd,
@@ -38,7 +38,7 @@ pub struct ContainerBuilder {
     pub(super) bundle: PathBuf,
     pub(super) config: Option<PathBuf>,
     /// Already encoded, for the state directory: a program that gives no configuration does not carry the encoder.
-    pub(super) spec: Option<(Spec, serde_json::Result<Vec<u8>>)>,
+    pub(super) spec: Option<Result<(Spec, Vec<u8>)>>,
     pub(super) console: Console,
     /// What the streams are to be, until they are opened.
     pub(super) streams: Option<[Stdio; 3]>,
@@ -113,12 +113,15 @@ impl ContainerBuilder {
         self
     }
 
-    /// A configuration in memory, as a [`Job`](crate::Job) gives it; no file is read. Relative paths in it are relative to the bundle.
+    /// A configuration in memory: a [`Spec`], a [`Job`](crate::Job), or the `Spec` of the crate oci-spec; no file is read.
+    /// Relative paths in it are relative to the bundle. What cannot be written down in JSON is an error of what is asked for then.
     #[must_use]
-    pub fn spec(mut self, spec: impl Into<Spec>) -> Self {
-        let spec = spec.into();
-        let text = serde_json::to_vec(&spec);
-        self.spec = Some((spec, text));
+    pub fn spec<S>(mut self, spec: S) -> Self
+    where
+        S: TryInto<Spec>,
+        S::Error: Into<Error>,
+    {
+        self.spec = Some(spec.try_into().map_err(Into::into).and_then(encoded));
         self
     }
 
@@ -233,6 +236,12 @@ impl ContainerBuilder {
     pub fn plan(self) -> Result<Plan> {
         create::plan_only(self).map(Plan)
     }
+}
+
+fn encoded(spec: Spec) -> Result<(Spec, Vec<u8>)> {
+    let failed = |error| Error::new(ErrorKind::InvalidConfig, "encode the configuration").with_source(error);
+    let text = serde_json::to_vec(&spec).map_err(failed)?;
+    Ok((spec, text))
 }
 
 /// The steps of a container's first process, as people read them: one a line, by its [`Display`](fmt::Display).

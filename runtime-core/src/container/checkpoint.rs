@@ -14,9 +14,9 @@ use crate::{
     criu::{self, Kind, ManageCgroups, Options, Session, Setup},
     fs::mountinfo,
     namespace::{self, flag},
+    spec::{LinuxNamespaceType, Spec},
 };
 use nix::sys::stat::{SFlag, stat};
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use std::{
     fs::{self, File},
     io::Write,

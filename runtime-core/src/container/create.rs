@@ -28,12 +28,11 @@ use crate::{
     resctrl::Group,
     rootfs::{self, NetworkComes},
     seccomp::{self, Filter},
+    spec::{Hooks, LinuxResources, Process, Spec},
     sys::network::Home,
 };
 use nix::unistd::{geteuid, getuid};
-use oci_spec::runtime::{Hooks, LinuxResources, Process, Spec};
 use std::{
-    collections::HashMap,
     env,
     ffi::OsString,
     os::{
@@ -75,7 +74,7 @@ pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Made
     // The id is checked before anything that may depend on it.
     Store::name(&builder.root, &builder.id)?;
     let checked = check(&mut builder)?;
-    let ends = Ends::open(&builder.console, checked.process.terminal() == Some(true))?;
+    let ends = Ends::open(&builder.console, checked.process.terminal)?;
     let record = record(&builder, &checked);
     notify::check(&record, checked.filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
     let (store, lock) = Store::create(&builder.root, &builder.id)?;
@@ -90,7 +89,7 @@ pub(super) fn create(mut builder: ContainerBuilder, until: Until) -> Result<Made
 pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
     let checked = check(&mut builder)?;
     let mut program = Program::new();
-    let hooks = Inside::new(checked.spec.hooks().as_ref(), &Output::default(), &mut program)?;
+    let hooks = Inside::new(checked.spec.hooks.as_ref(), &Output::default(), &mut program)?;
     // No process is made only to show what would be done.
     let stand_in = |_: &IdMaps| procfs::handle();
     let id_mapped = id_mapped::ready(&checked.spec, of(&checked.namespaces), &mut program, stand_in)?;
@@ -138,11 +137,7 @@ pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
         Error::new(ErrorKind::NotFound, message).with_source(error)
     })?;
     let (mut spec, text) = match builder.spec.take() {
-        Some((spec, text)) => {
-            let encode =
-                |error| Error::new(ErrorKind::InvalidConfig, "encode the configuration").with_source(error);
-            (spec, text.map_err(encode)?)
-        }
+        Some(given) => given?,
         None => {
             let file = builder.config.clone().unwrap_or_else(|| bundle.join("config.json"));
             let text = config::read(&file)?;
@@ -151,15 +146,13 @@ pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
     };
     config::validate(&spec)?;
     let rootfs = rootfs::path(&spec, &bundle)?;
-    let linux = spec.linux().as_ref();
-    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let linux = spec.linux.as_ref();
+    let profile = linux.and_then(|linux| linux.seccomp.as_ref());
     let filter = profile.map(|profile| seccomp::compile(profile, &notify::options(&spec))).transpose()?;
-    let path = linux.and_then(|linux| linux.cgroups_path().as_deref());
+    let path = linux.and_then(|linux| linux.cgroups_path.as_deref());
     let path = path.filter(|path| !path.as_os_str().is_empty());
-    let none = HashMap::new();
-    let annotations = spec.annotations().as_ref().unwrap_or(&none);
-    let cgroup = Cgroup::with_annotations(builder.cgroup_manager, path, &builder.id, annotations)?;
-    if let Some(resources) = linux.and_then(|linux| linux.resources().as_ref()) {
+    let cgroup = Cgroup::with_annotations(builder.cgroup_manager, path, &builder.id, &spec.annotations)?;
+    if let Some(resources) = linux.and_then(|linux| linux.resources.as_ref()) {
         cgroup.check(resources)?;
     }
     let intel_rdt = Group::of(&spec, &builder.id)?;
@@ -170,7 +163,7 @@ pub(super) fn check(builder: &mut ContainerBuilder) -> Result<Checked> {
         builder.environment.push(readiness::variable());
     }
     let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
-    let process = spec.process().clone().ok_or_else(missing)?;
+    let process = spec.process.clone().ok_or_else(missing)?;
     Ok(Checked { spec, process, bundle, rootfs, cgroup, intel_rdt, namespaces, filter, text })
 }
 
@@ -178,21 +171,21 @@ pub(super) fn record(builder: &ContainerBuilder, checked: &Checked) -> Record {
     let later =
         |hooks: &Hooks| [Kind::Poststart, Kind::Poststop].iter().any(|kind| !kind.of(Some(hooks)).is_empty());
     Record {
-        oci_version: checked.spec.version().clone(),
+        oci_version: checked.spec.version.clone(),
         id: builder.id.clone(),
         bundle: checked.bundle.clone(),
         rootfs: checked.rootfs.clone(),
         created: record::rfc3339(SystemTime::now()),
         owner: getuid().as_raw(),
         owner_name: None,
-        annotations: checked.spec.annotations().clone().unwrap_or_default(),
+        annotations: checked.spec.annotations.clone(),
         process: None,
         namespaces: checked.namespaces.own(),
         new_namespaces: checked.namespaces.new,
         cgroup: checked.cgroup.clone(),
         stdio: Vec::new(),
         intel_rdt: checked.intel_rdt.clone(),
-        hooks: checked.spec.hooks().clone().filter(later),
+        hooks: checked.spec.hooks.clone().filter(later),
     }
 }
 
@@ -272,7 +265,7 @@ impl Making {
             builder.cgroup_manager != CgroupManager::Disabled && (born_inside.is_none() || view.has_v1());
         let mut program = Program::new();
         let hook_output = Output::open(&self.record.annotations)?;
-        let hooks = Inside::new(spec.hooks().as_ref(), &hook_output, &mut program)?;
+        let hooks = Inside::new(spec.hooks.as_ref(), &hook_output, &mut program)?;
         let kept = if hooks.is_some() { Inside::SLOTS } else { 0 };
         let listener = match until {
             Until::Created => {
@@ -343,11 +336,7 @@ impl Making {
             maps: &maps,
             hooks,
             hook_output,
-            resources: spec
-                .linux()
-                .as_ref()
-                .and_then(|linux| linux.resources().as_ref())
-                .unwrap_or(&unlimited),
+            resources: spec.linux.as_ref().and_then(|linux| linux.resources.as_ref()).unwrap_or(&unlimited),
             owner,
             parted,
             await_cgroup,
@@ -389,8 +378,9 @@ impl Making {
 /// Whether pids.limit has no room for a process that makes way for the one that stays: that one is then moved in, which no limit
 /// is against.
 fn is_for_one(spec: &Spec) -> bool {
-    let resources = spec.linux().as_ref().and_then(|linux| linux.resources().as_ref());
-    resources.and_then(|resources| *resources.pids()).is_some_and(|pids| (0..2).contains(&pids.limit()))
+    let resources = spec.linux.as_ref().and_then(|linux| linux.resources.as_ref());
+    let limit = resources.and_then(|resources| resources.pids?.limit);
+    limit.is_some_and(|limit| (0..2).contains(&limit))
 }
 
 /// Who makes the new network namespace; in a new user namespace it comes with that.
@@ -409,7 +399,7 @@ fn network_comes(namespaces: &Namespaces, parted: bool, lends_thread: bool) -> N
 /// Whether the process that is born needs nothing more of its parent than what can be done beside its own work.
 fn is_unasked(builder: &ContainerBuilder, spec: &Spec, record: &Record) -> bool {
     let before_start = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
-    let hooks = spec.hooks().as_ref();
+    let hooks = spec.hooks.as_ref();
     builder.pid_file.is_none()
         && builder.pidfd_socket.is_none()
         && annotations::find(spec, annotations::PIDFD_RECEIVER).is_none()

@@ -90,7 +90,7 @@ fn remove_by_config(store: &Store, id: &str) -> Result<()> {
             return Ok(());
         }
     };
-    let path = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref());
+    let path = spec.linux.as_ref().and_then(|linux| linux.cgroups_path.as_deref());
     let cgroup = match Cgroup::recover(path, id) {
         Ok(cgroup) => cgroup,
         Err(error) => {

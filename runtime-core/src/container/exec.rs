@@ -18,10 +18,10 @@ use crate::{
     plan::Program,
     process::{oom, rlimits},
     seccomp::{self, Filter},
+    spec::{self, Spec},
     sys::pidfd,
 };
 use corten_init::message::Phase;
-use oci_spec::runtime::{self, Spec};
 use std::{
     fs::File,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -43,7 +43,7 @@ use std::{
 /// ```
 #[derive(Debug)]
 pub struct ProcessBuilder {
-    process: runtime::Process,
+    process: spec::Process,
     console: Console,
     streams: Option<[Stdio; 3]>,
     preserve_fds: u32,
@@ -57,7 +57,7 @@ pub struct ProcessBuilder {
 impl ProcessBuilder {
     /// A process as `process` describes it in full; [`Container::spec_process`] is what to start from. For the
     /// container's own process with other arguments [`Container::process`] is shorter.
-    pub fn new(process: runtime::Process) -> Self {
+    pub fn new(process: spec::Process) -> Self {
         Self {
             process,
             console: Console::None,
@@ -176,7 +176,7 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     let spec = container.spec()?;
     let filter = filter(&spec)?;
     notify::check(&container.record, filter.as_ref().and_then(|filter| filter.listener.as_ref()))?;
-    let ends = Ends::open(&builder.console, process.terminal() == Some(true))?;
+    let ends = Ends::open(&builder.console, process.terminal)?;
     let flags = container.record.namespaces;
     let born_inside = match builder.cgroups.is_empty() {
         true => container.record.cgroup.clone_beside(first.pid)?,
@@ -252,7 +252,7 @@ pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(Proc
 
 /// The filter of the container holds for its further processes too.
 fn filter(spec: &Spec) -> Result<Option<Filter>> {
-    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
     Ok(profile.map(|profile| seccomp::compile(profile, &notify::options(spec))).transpose()?)
 }
 
@@ -260,7 +260,7 @@ fn filter(spec: &Spec) -> Result<Option<Filter>> {
 struct Attend<'a> {
     container: &'a Container,
     builder: &'a ProcessBuilder,
-    process: &'a runtime::Process,
+    process: &'a spec::Process,
     /// The container's first process.
     first: ProcessId,
     born_inside: bool,
@@ -306,7 +306,7 @@ impl Attend<'_> {
             (subs, _) => cgroup.attach_subs(pid, subs)?,
         }
         self.container.record.intel_rdt.as_ref().map_or(Ok(()), |group| group.attach(pid))?;
-        oom::apply(self.process.oom_score_adj(), pid)?;
+        oom::apply(self.process.oom_score_adj, pid)?;
         birth.answer(Phase::Cgroup)
     }
 

@@ -8,6 +8,7 @@ use crate::{
     fs::mountinfo::{self, Mount},
     guards::{self, Guard},
     rootfs::{self, Bind},
+    spec::Spec,
     sys,
 };
 use nix::{
@@ -15,7 +16,6 @@ use nix::{
     fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2},
     sys::stat::{FileStat, Mode, SFlag, fstat, lstat, major, minor, stat},
 };
-use oci_spec::runtime::Spec;
 use std::{
     ffi::OsStr,
     os::{

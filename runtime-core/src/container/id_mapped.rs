@@ -1,8 +1,7 @@
 //! The user namespaces of id-mapped mounts.
 
-use crate::{Error, ErrorKind, Result, namespace::id_maps::IdMaps, plan::Program, rootfs::idmap};
+use crate::{Error, ErrorKind, Result, namespace::id_maps::IdMaps, plan::Program, rootfs::idmap, spec::Spec};
 use corten_init::step::Slot;
-use oci_spec::runtime::Spec;
 use std::os::fd::OwnedFd;
 
 /// The user namespaces that the mounts of `spec` need, handed over: one for each distinct mapping, made by `make`. The

@@ -52,8 +52,8 @@ pub use stdio::Stdio;
 use crate::{
     Error, ErrorKind, Result,
     cgroup::{OomEvents, Stats},
+    spec::{LinuxResources, Mount, Spec},
 };
-use oci_spec::runtime::{LinuxResources, Mount, Spec};
 use record::Record;
 use std::{collections::HashMap, os::fd::OwnedFd, path::Path};
 use store::Store;
@@ -65,13 +65,12 @@ use store::Store;
 ///
 /// ```no_run
 /// # fn main() -> runtime_core::Result<()> {
-/// use runtime_core::{Container, default_root, oci_spec::runtime::{LinuxMemory, LinuxResources}};
+/// use runtime_core::{Container, default_root, spec::LinuxResources};
 ///
 /// let container = Container::load(&default_root(), "web-1")?;
 /// println!("{} is {} and uses {} bytes", container.id(), container.status()?, container.stats()?.memory.usage.usage);
-/// let (mut memory, mut limits) = (LinuxMemory::default(), LinuxResources::default());
-/// memory.set_limit(Some(1 << 30));
-/// limits.set_memory(Some(memory));
+/// let mut limits = LinuxResources::default();
+/// limits.memory.get_or_insert_default().limit = Some(1 << 30);
 /// container.update(&limits)?;
 /// let check = container.exec(container.process(["/bin/check", "--quick"])?)?;
 /// println!("check: {}", check.wait()?);
@@ -201,9 +200,9 @@ impl Container {
     ///
     /// # Errors
     /// As [`Container::spec`].
-    pub fn spec_process(&self) -> Result<oci_spec::runtime::Process> {
+    pub fn spec_process(&self) -> Result<crate::spec::Process> {
         let missing = || Error::new(ErrorKind::InvalidConfig, "process: must be set");
-        self.spec()?.process().clone().ok_or_else(missing)
+        self.spec()?.process.clone().ok_or_else(missing)
     }
 
     /// That process with other arguments, to be started by [`Container::exec`]: without a terminal, in the same environment and as
@@ -213,7 +212,8 @@ impl Container {
     /// As [`Container::spec`].
     pub fn process<A: Into<String>>(&self, args: impl IntoIterator<Item = A>) -> Result<ProcessBuilder> {
         let mut process = self.spec_process()?;
-        process.set_args(Some(args.into_iter().map(Into::into).collect())).set_terminal(None);
+        process.args = args.into_iter().map(Into::into).collect();
+        process.terminal = false;
         Ok(ProcessBuilder::new(process))
     }
 

@@ -12,13 +12,13 @@ use crate::{
     namespace::flag,
     plan::Program,
     rootfs::Change,
+    spec::{Mount, Spec},
     sys::standard_streams,
 };
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
 };
-use oci_spec::runtime::{Mount, MountBuilder, Spec};
 use std::os::fd::OwnedFd;
 
 /// Adds all of `mounts` or none.
@@ -41,11 +41,8 @@ pub(super) fn add(container: &Container, mounts: &[Mount]) -> Result<()> {
 /// Takes those at the destinations of `mounts` away.
 pub(super) fn remove(container: &Container, mounts: &[Mount]) -> Result<()> {
     // Nothing but the destination counts.
-    let bare = |mount: &Mount| {
-        let bare = MountBuilder::default().destination(mount.destination()).typ("bind").source("/");
-        bare.build().map_err(|error| Error::new(ErrorKind::InvalidConfig, format!("mounts: {error}")))
-    };
-    let live = Target::of(container, mounts.iter().map(bare).collect::<Result<_>>()?)?;
+    let bare = |mount: &Mount| Mount::new(&mount.destination).of_type("bind").from_source("/");
+    let live = Target::of(container, mounts.iter().map(bare).collect())?;
     let _lock = container.store.lock()?;
     (0..mounts.len()).try_for_each(|index| live.change(Change::Remove, index))
 }
@@ -67,7 +64,7 @@ impl<'a> Target<'a> {
             return Err(Error::new(ErrorKind::Unsupported, why));
         }
         let mut spec = container.spec()?;
-        spec.set_mounts(Some(mounts));
+        spec.mounts = mounts;
         config::validate_mounts(&spec)?;
         Ok(Self { container, spec, flags })
     }

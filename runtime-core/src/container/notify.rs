@@ -9,9 +9,9 @@ use crate::{
     Error, ErrorKind, Result, annotations,
     fs::socket,
     seccomp::{self, Listener},
+    spec::Spec,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
-use oci_spec::runtime::Spec;
 use serde::Serialize;
 use std::{os::fd::OwnedFd, path::PathBuf};
 
@@ -57,7 +57,7 @@ pub(super) fn send(
     pid: i32,
     descriptor: Option<OwnedFd>,
 ) -> Result<()> {
-    let profile = spec.linux().as_ref().and_then(|linux| linux.seccomp().as_ref());
+    let profile = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
     let listener = profile.map(|profile| seccomp::listener(profile, &options(spec))).transpose()?.flatten();
     let (Some(listener), Some(descriptor)) = (listener, descriptor) else {
         return Err(Error::new(ErrorKind::Io, "linux.seccomp: the listener came without a descriptor"));

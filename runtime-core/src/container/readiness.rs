@@ -3,7 +3,13 @@
 //! it on: so a container reaches nothing of the manager but that one message.
 
 use super::{record::ProcessId, store::Store};
-use crate::{Error, ErrorKind, Result, fs::socket, hooks, sys::pidfd};
+use crate::{
+    Error, ErrorKind, Result,
+    fs::socket,
+    hooks,
+    spec::{Mount, Spec},
+    sys::pidfd,
+};
 use nix::{
     errno::Errno,
     fcntl::OFlag,
@@ -11,7 +17,6 @@ use nix::{
     sys::socket::{MsgFlags, SockType, recv, send},
     unistd::pipe2,
 };
-use oci_spec::runtime::{Mount, Spec};
 use std::{
     ffi::OsStr,
     fs::{self, DirBuilder, Permissions},
@@ -39,11 +44,8 @@ pub(super) fn variable() -> String {
 pub(super) fn add_mount(spec: &mut Spec, directory: &Path) -> Result<()> {
     let directory =
         std::path::absolute(directory).map_err(|error| Error::io("find the state directory", error))?;
-    let mut mount = Mount::default();
-    let options = ["bind", "nosuid", "noexec", "nodev", "ro"].map(str::to_owned);
-    mount.set_destination(INSIDE.into()).set_typ(Some("bind".to_owned())).set_source(Some(directory));
-    mount.set_options(Some(options.into()));
-    spec.mounts_mut().get_or_insert_default().push(mount);
+    let options = ["bind", "nosuid", "noexec", "nodev", "ro"];
+    spec.mounts.push(Mount::new(INSIDE).of_type("bind").from_source(directory).with_options(options));
     Ok(())
 }
 

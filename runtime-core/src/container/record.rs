@@ -6,10 +6,10 @@ use crate::{
     cgroup::Cgroup,
     fs::{passwd, procfs},
     resctrl::Group,
+    spec::Hooks,
 };
-use oci_spec::runtime::Hooks;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, fs::File, path::PathBuf, time::SystemTime};
+use std::{collections::BTreeMap, fs::File, path::PathBuf, time::SystemTime};
 
 /// A process, proved by its start time to be the one that was meant: numbers are used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +54,8 @@ pub(super) struct Record {
     /// That user's name, if it has been looked up for many at once.
     #[serde(skip)]
     pub(super) owner_name: Option<String>,
-    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
-    pub(super) annotations: HashMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
     /// The first process; none until it is ready.
     pub(super) process: Option<ProcessId>,
     /// CLONE_NEW* flags of the namespaces that are the container's own.

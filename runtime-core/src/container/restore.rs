@@ -27,13 +27,13 @@ use crate::{
     process::labels,
     resctrl::Group,
     rootfs,
+    spec::LinuxNamespaceType,
     sys::{self, command::PrivateMounts, pidfd},
 };
 use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
 };
-use oci_spec::runtime::LinuxNamespaceType;
 use std::{
     ffi::CString,
     fs,
@@ -80,7 +80,7 @@ pub(super) fn restore(mut builder: ContainerBuilder, wanted: &RestoreOptions) ->
     builder.notify = false;
     let checked = create::check(&mut builder)?;
     check_label(wanted, &checked)?;
-    let ends = Ends::open(&builder.console, checked.process.terminal() == Some(true))?;
+    let ends = Ends::open(&builder.console, checked.process.terminal)?;
     let record = create::record(&builder, &checked);
     if wanted.criu.manage_cgroups == ManageCgroups::Strict && record.cgroup.exists() {
         let message =
@@ -201,8 +201,8 @@ impl Restore<'_> {
     /// Namespaces that are joined by path.
     fn add_namespaces(&mut self, options: &mut Options) -> Result<()> {
         for (index, entry) in namespace::list(&self.checked.spec).iter().enumerate() {
-            let kind = entry.typ();
-            let path = entry.path().as_deref().filter(|path| !path.as_os_str().is_empty());
+            let kind = entry.typ;
+            let path = entry.path.as_deref().filter(|path| !path.as_os_str().is_empty());
             let place = format!("linux.namespaces[{index}]");
             let wrong = |why: &str| Err(Error::new(ErrorKind::InvalidConfig, format!("{place}.path: {why}")));
             let external = EXTERNAL_NAMESPACES.iter().find(|(external, ..)| *external == kind);
@@ -258,8 +258,8 @@ impl Restore<'_> {
             options.external.push([key, source.clone().into_os_string().into_vec()].concat());
             places.push(points::Point { path: external.point.clone().into(), source, directory });
         }
-        let all = self.checked.spec.mounts().as_deref().unwrap_or_default();
-        let others = all.iter().map(|mount| Path::new("/").join(mount.destination()));
+        let all = self.checked.spec.mounts.as_slice();
+        let others = all.iter().map(|mount| Path::new("/").join(&mount.destination));
         let others: Vec<_> =
             others.filter(|path| !binds.iter().any(|bind| bind.destination == *path)).collect();
         points::make_all(&making.record.rootfs, &others, &places)
@@ -323,8 +323,7 @@ impl Restore<'_> {
             }
             (Some("post-restore"), Some(pid)) => {
                 let record = &mut making.record;
-                let resources =
-                    self.checked.spec.linux().as_ref().and_then(|linux| linux.resources().clone());
+                let resources = self.checked.spec.linux.as_ref().and_then(|linux| linux.resources.clone());
                 record.cgroup.apply_late(&resources.unwrap_or_default())?;
                 record.intel_rdt.as_ref().map_or(Ok(()), |group: &Group| group.attach(pid))?;
                 // CRIU gives processes a time namespace of their own, so that their clocks go on as they were.
@@ -332,7 +331,7 @@ impl Restore<'_> {
                     record.namespaces |= flag::TIME;
                     record.new_namespaces |= flag::TIME;
                 }
-                if self.checked.spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)) {
+                if self.checked.spec.root.as_ref().is_some_and(|root| root.readonly) {
                     // Only now: criu may need a directory in it to change to it, and does not say what it was.
                     sys::inside::set_root_read_only(pid)
                         .map_err(|error| Error::io("root.readonly: mount_setattr", error))?;

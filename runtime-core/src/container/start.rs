@@ -6,10 +6,10 @@ use crate::{
     fs::socket,
     hooks::{self, Kind, Output},
     init::{Birth, Event, Sync, report},
+    spec::Spec,
 };
 use corten_init::message;
 use nix::sys::socket::SockType;
-use oci_spec::runtime::Spec;
 
 /// Starts a created container.
 pub(super) fn start(container: &Container) -> Result<()> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::Result;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ pub struct State {
     /// The folder of config.json, absolute.
     pub bundle: PathBuf,
     /// The annotations of the configuration.
-    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
-    pub annotations: HashMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What the container of `record` is doing. The init program holds a lock until it becomes the container's program, so the

@@ -4,9 +4,9 @@ use super::record::Record;
 use crate::{
     Error, ErrorKind, Result, config,
     fs::{atomic, path, socket},
+    spec::Spec,
 };
 use nix::fcntl::{FcntlArg, fcntl};
-use oci_spec::runtime::Spec;
 use std::{
     fs::{self, DirBuilder, File, FileTimes, OpenOptions, TryLockError},
     io::{self, Read},

@@ -14,6 +14,7 @@ use crate::{
     fs::procfs,
     guards::{self, Guard},
     plan::Program,
+    spec::Spec,
     sys::{
         pidfd,
         spawn::{self, Spawn},
@@ -30,7 +31,6 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::memfd::{MFdFlags, memfd_create},
 };
-use oci_spec::runtime::Spec;
 use std::{
     ffi::CString,
     io::{IoSlice, Write},

@@ -4,10 +4,10 @@ use crate::{
     Error, ErrorKind,
     hooks::{self, Kind},
     plan::{self, Place, Program},
+    spec::Spec,
 };
 use corten_init::{arch, message::Message, step::Step};
 use nix::errno::Errno;
-use oci_spec::runtime::Spec;
 use std::{ffi::OsStr, io, os::unix::ffi::OsStrExt, path::Path};
 
 /// A failure of a step of `program`.

@@ -15,6 +15,7 @@ use crate::{
     },
     rootfs::{CgroupComes, Change, NetworkComes, RootChange, Rootfs, idmap},
     seccomp::Filter,
+    spec::{Process, Spec},
 };
 use corten_init::{
     message::Phase,
@@ -22,7 +23,6 @@ use corten_init::{
     wire::Bytes,
 };
 use nix::unistd::geteuid;
-use oci_spec::runtime::{Process, Spec};
 use std::{
     os::fd::{AsFd, OwnedFd},
     path::Path,
@@ -153,9 +153,9 @@ pub(crate) fn plan_container(
         program.step(PROCESS, &Step::WaitForStart { listener });
     }
     if let Some(inside) = hooks {
-        let environment = request.process.env().as_deref().unwrap_or_default();
+        let environment = request.process.env.as_slice();
         let environment: Vec<_> = environment.iter().map(String::as_bytes).collect();
-        inside.plan(Kind::StartContainer, request.spec.hooks().as_ref(), &environment, program);
+        inside.plan(Kind::StartContainer, request.spec.hooks.as_ref(), &environment, program);
     }
     plan_execute(&request, &sets, program);
     let born_in_network = network_comes == NetworkComes::WithClone;
@@ -175,8 +175,8 @@ pub(crate) fn plan_exec(
     let sets = Sets::of(request.process, flags & flag::USER != 0)?;
     // A process of the container that may trace others could get at the handle: it is there only if it is needed.
     plan_handles(&request, labels::any(request.process), program)?;
-    let affinity = request.process.exec_cpu_affinity().as_ref();
-    let initial = affinity.and_then(|affinity| affinity.initial().as_ref());
+    let affinity = request.process.exec_cpu_affinity.as_ref();
+    let initial = affinity.and_then(|affinity| affinity.initial.as_ref());
     scheduling::plan_affinity(initial, "process.execCPUAffinity.initial", program)?;
     // Before anybody in the container can see what it enters by.
     plan_cgroup(enters, 0, program);
@@ -200,7 +200,7 @@ pub(crate) fn plan_exec(
     if request.await_cgroup {
         program.step(Place::Property("linux.cgroupsPath"), &Step::Await { phase: Phase::Cgroup as u8 });
     }
-    let last = affinity.and_then(|affinity| affinity.cpu_affinity_final().as_ref());
+    let last = affinity.and_then(|affinity| affinity.cpu_affinity_final.as_ref());
     scheduling::plan_affinity(last, "process.execCPUAffinity.final", program)?;
     plan_terminal(&mut request, root, false, program);
     plan_process(&request, &sets, flags, program)?;
@@ -314,7 +314,7 @@ fn plan_cgroup(awaits: bool, unshare: u32, program: &mut Program) {
 /// Whether there are hooks before the start.
 fn is_hooked(spec: &Spec) -> bool {
     let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
-    any.iter().any(|kind| !kind.of(spec.hooks().as_ref()).is_empty())
+    any.iter().any(|kind| !kind.of(spec.hooks.as_ref()).is_empty())
 }
 
 /// The hooks of the runtime's namespaces are run by the parent while this process waits; those of the container's by itself.
@@ -325,7 +325,7 @@ fn plan_hooks_before_pivot(
     network: Option<Slot>,
     program: &mut Program,
 ) {
-    let hooks = request.spec.hooks().as_ref();
+    let hooks = request.spec.hooks.as_ref();
     // The network devices are moved before any hook runs.
     if let Some(way) = network {
         devices::plan(way, program);
@@ -340,15 +340,15 @@ fn plan_hooks_before_pivot(
 
 fn plan_terminal(request: &mut Request<'_>, root: Slot, console: bool, program: &mut Program) {
     let Some(socket) = request.terminal.take() else { return };
-    let size = request.process.console_size();
+    let size = &request.process.console_size;
     let cells = |length: u64| u16::try_from(length).unwrap_or(u16::MAX);
     let step = Step::Terminal {
         root,
         socket: program.hand_over(socket),
-        height: size.map_or(0, |size| cells(size.height())),
-        width: size.map_or(0, |size| cells(size.width())),
+        height: size.map_or(0, |size| cells(size.height)),
+        width: size.map_or(0, |size| cells(size.width)),
         console,
-        uid: request.process.user().uid(),
+        uid: request.process.user.uid,
     };
     program.step(Place::Property("process.terminal"), &step);
 }
@@ -356,12 +356,12 @@ fn plan_terminal(request: &mut Request<'_>, root: Slot, console: bool, program: 
 /// The process becomes what its program will be; after this it has no privilege that the program has not.
 fn plan_process(request: &Request<'_>, sets: &Sets, own: u32, program: &mut Program) -> Result<()> {
     let process = request.process;
-    let privileges = process.no_new_privileges() == Some(true);
+    let privileges = process.no_new_privileges;
     let in_user_namespace = own & flag::USER != 0;
     scheduling::plan(process, program);
     scheduling::plan_container(request.spec, program)?;
-    if process.terminal() != Some(true) {
-        program.step(Place::Property("process.user"), &Step::OwnStdio { uid: process.user().uid() });
+    if !process.terminal {
+        program.step(Place::Property("process.user"), &Step::OwnStdio { uid: process.user.uid });
     }
     if privileges {
         program.step(Place::Property("process.noNewPrivileges"), &Step::NoNewPrivileges {});
@@ -412,7 +412,7 @@ fn plan_execute(request: &Request<'_>, sets: &Sets, program: &mut Program) {
         }
         None => program.step(PROCESS, &Step::Announce {}),
     }
-    if request.filter.is_some() && request.process.no_new_privileges() != Some(true) {
+    if request.filter.is_some() && !request.process.no_new_privileges {
         sets.plan_last(program);
     }
     Target::of(request.process, request.environment).plan_execute(program);

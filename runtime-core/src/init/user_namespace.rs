@@ -6,6 +6,7 @@ use crate::{
     Error, ErrorKind, Result,
     namespace::{flag, id_maps::IdMaps},
     plan::{Place, Program},
+    spec::LinuxIdMapping,
     sys::pidfd,
 };
 use corten_init::{message::Phase, step::Step};
@@ -13,7 +14,6 @@ use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
 };
-use oci_spec::runtime::LinuxIdMapping;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The file of a new user namespace with these mappings.
@@ -51,11 +51,10 @@ pub(crate) fn make(maps: &IdMaps) -> Result<OwnedFd> {
 /// The kernel's answer to the clone, or to the mappings.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use runtime_core::oci_spec::runtime::LinuxIdMappingBuilder;
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::spec::LinuxIdMapping;
 ///
-/// let map = LinuxIdMappingBuilder::default().container_id(0_u32).host_id(100_000_u32).size(65_536_u32);
-/// let map = map.build()?;
+/// let map = LinuxIdMapping { container_id: 0, host_id: 100_000, size: 65_536 };
 /// let namespace = runtime_core::user_namespace(vec![map], vec![map])?;
 /// # Ok(()) }
 /// ```

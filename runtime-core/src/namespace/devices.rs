@@ -7,6 +7,7 @@ use crate::{
     Error, ErrorKind, Result,
     fs::socket,
     plan::{Place, Program},
+    spec::{LinuxNetDevice, Spec},
 };
 use corten_init::step::{Slot, Step};
 use nix::{
@@ -17,9 +18,8 @@ use nix::{
         stat::Mode,
     },
 };
-use oci_spec::runtime::{LinuxNetDevice, Spec};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     os::fd::{AsRawFd, OwnedFd},
 };
 
@@ -35,8 +35,8 @@ struct Address {
     attributes: Vec<(u16, Vec<u8>)>,
 }
 
-fn wanted(spec: &Spec) -> Option<&HashMap<String, LinuxNetDevice>> {
-    let devices = spec.linux().as_ref()?.net_devices().as_ref()?;
+fn wanted(spec: &Spec) -> Option<&BTreeMap<String, LinuxNetDevice>> {
+    let devices = &spec.linux.as_ref()?.net_devices;
     Some(devices).filter(|devices| !devices.is_empty())
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn move_all(spec: &Spec, pid: i32, way: &OwnedFd) -> Result<()> {
     let mut sorted: Vec<_> = devices.iter().collect();
     sorted.sort_unstable_by_key(|(name, _)| name.as_str());
     for (name, device) in sorted {
-        let inside = device.name().as_deref().filter(|inside| !inside.is_empty()).unwrap_or(name);
+        let inside = device.name.as_deref().filter(|inside| !inside.is_empty()).unwrap_or(name);
         move_one(&here, &there, &namespace, name, inside)
             .map_err(|(what, errno)| told(format!("linux.netDevices[{name:?}]: {what}"), errno))?;
     }

@@ -1,9 +1,11 @@
 //! User and group id mappings, user_namespaces(7): written by the parent, or by newuidmap(1) and newgidmap(1) where the
 //! caller may not.
 
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    spec::{LinuxIdMapping, Spec},
+};
 use nix::unistd::{getegid, geteuid};
-use oci_spec::runtime::{LinuxIdMapping, Spec};
 use std::{fs, io, process::Command};
 
 /// The mappings of a container's new user namespace.
@@ -16,11 +18,8 @@ pub(crate) struct IdMaps {
 impl IdMaps {
     /// linux.uidMappings and linux.gidMappings.
     pub(crate) fn of(spec: &Spec) -> Self {
-        let Some(linux) = spec.linux() else { return Self::default() };
-        Self {
-            uid: linux.uid_mappings().clone().unwrap_or_default(),
-            gid: linux.gid_mappings().clone().unwrap_or_default(),
-        }
+        let Some(linux) = &spec.linux else { return Self::default() };
+        Self { uid: linux.uid_mappings.clone(), gid: linux.gid_mappings.clone() }
     }
 
     /// These mappings.
@@ -62,7 +61,7 @@ impl IdMaps {
 
     /// An unprivileged user may write one range of one id, its own.
     fn needs_helper(&self) -> bool {
-        let own = |mappings: &[LinuxIdMapping], id: u32| matches!(mappings, [only] if only.size() == 1 && only.host_id() == id);
+        let own = |mappings: &[LinuxIdMapping], id: u32| matches!(mappings, [only] if only.size == 1 && only.host_id == id);
         let (uid, gid) = (geteuid(), getegid());
         !(uid.is_root() || own(&self.uid, uid.as_raw()) && own(&self.gid, gid.as_raw()))
     }
@@ -70,9 +69,8 @@ impl IdMaps {
 
 /// The lines of uid_map.
 fn table(mappings: &[LinuxIdMapping]) -> String {
-    let line = |mapping: &LinuxIdMapping| {
-        format!("{} {} {}\n", mapping.container_id(), mapping.host_id(), mapping.size())
-    };
+    let line =
+        |mapping: &LinuxIdMapping| format!("{} {} {}\n", mapping.container_id, mapping.host_id, mapping.size);
     mappings.iter().map(line).collect()
 }
 
@@ -85,8 +83,7 @@ fn write_file(pid: i32, name: &str, text: &str, place: &str) -> Result<()> {
 }
 
 fn run_helper(name: &str, pid: i32, mappings: &[LinuxIdMapping]) -> Result<()> {
-    let numbers =
-        mappings.iter().flat_map(|mapping| [mapping.container_id(), mapping.host_id(), mapping.size()]);
+    let numbers = mappings.iter().flat_map(|mapping| [mapping.container_id, mapping.host_id, mapping.size]);
     let output = Command::new(name)
         .arg(pid.to_string())
         .args(numbers.map(|number| number.to_string()))

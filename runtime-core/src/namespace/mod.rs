@@ -10,11 +10,11 @@ pub(crate) mod time;
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program},
+    spec::{LinuxNamespace, LinuxNamespaceType, Spec},
     sys::pidfd,
 };
 use corten_init::step::{Slot, Step};
 use nix::{fcntl, sys::stat::Mode};
-use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType, Spec};
 use std::{
     os::fd::{AsFd, OwnedFd},
     path::Path,
@@ -72,8 +72,8 @@ impl Namespaces {
     pub(crate) fn open(spec: &Spec) -> Result<Self> {
         let mut namespaces = Self { new: 0, joined: Vec::new() };
         for (index, namespace) in list(spec).iter().enumerate() {
-            let (flag, _) = describe(namespace.typ());
-            match namespace.path().as_ref().filter(|path| !path.as_os_str().is_empty()) {
+            let (flag, _) = describe(namespace.typ);
+            match namespace.path.as_ref().filter(|path| !path.as_os_str().is_empty()) {
                 None => namespaces.new |= flag,
                 Some(_) => namespaces.joined.push((flag, index, open_one(namespace, index)?)),
             }
@@ -135,19 +135,19 @@ impl Joined {
 
 /// linux.namespaces.
 pub(crate) fn list(spec: &Spec) -> &[LinuxNamespace] {
-    spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default()
+    spec.linux.as_ref().map_or(&[], |linux| &linux.namespaces)
 }
 
 /// The path of the namespace of type `kind`, if one is joined.
 #[cfg(feature = "checkpoint")]
 pub(crate) fn path_of(spec: &Spec, kind: LinuxNamespaceType) -> Option<&Path> {
-    let entry = list(spec).iter().find(|namespace| namespace.typ() == kind)?;
-    entry.path().as_deref().filter(|path| !path.as_os_str().is_empty())
+    let entry = list(spec).iter().find(|namespace| namespace.typ == kind)?;
+    entry.path.as_deref().filter(|path| !path.as_os_str().is_empty())
 }
 
 fn open_one(namespace: &LinuxNamespace, index: usize) -> Result<OwnedFd> {
-    let path = namespace.path().as_deref().unwrap_or(Path::new(""));
-    let (wanted, name) = describe(namespace.typ());
+    let path = namespace.path.as_deref().unwrap_or(Path::new(""));
+    let (wanted, name) = describe(namespace.typ);
     let place = format!("linux.namespaces[{index}].path ({})", path.display());
     // A FIFO in its place must not hang.
     let flags = fcntl::OFlag::O_RDONLY | fcntl::OFlag::O_CLOEXEC | fcntl::OFlag::O_NONBLOCK;

@@ -4,10 +4,10 @@ use crate::{
     Error, Result,
     guards::{self, Guard},
     plan::{Place, Program},
+    spec::{Capability, Process},
     sys::process,
 };
 use corten_init::step::Step;
-use oci_spec::runtime::{Capabilities, Capability, Process};
 
 const PLACE: Place = Place::Property("process.capabilities");
 /// What seccomp(2) asks of a process without no_new_privs.
@@ -27,31 +27,31 @@ impl Sets {
     /// The sets of a process. Without `process.capabilities` it has none, as the specification's default. What the host
     /// cannot give is left out with a warning, unless a user namespace of the container's own gives all.
     pub(crate) fn of(process: &Process, own_user_namespace: bool) -> Result<Self> {
-        let Some(wanted) = process.capabilities() else { return Ok(Self::default()) };
+        let Some(wanted) = &process.capabilities else { return Ok(Self::default()) };
         let possible = match own_user_namespace {
             true => u64::MAX,
             false => process::permitted_capabilities()
                 .map_err(|error| Error::io("read the own capabilities", error))?,
         };
-        let set = |name: &str, set: &Option<Capabilities>| {
-            let asked = set.as_ref().map_or(0, bits);
+        let set = |name: &str, set: &[Capability]| {
+            let asked = bits(set);
             if asked & !possible != 0 {
                 log::warn!("process.capabilities.{name}: {} cannot be given here", names(asked & !possible));
             }
             asked & possible
         };
-        let permitted = set("permitted", wanted.permitted());
+        let permitted = set("permitted", &wanted.permitted);
         let inheritable = match guards::on(Guard::Inheritable) {
-            true => set("inheritable", wanted.inheritable()),
-            false => set("bounding", wanted.bounding()),
+            true => set("inheritable", &wanted.inheritable),
+            false => set("bounding", &wanted.bounding),
         };
         Ok(Self {
-            bounding: set("bounding", wanted.bounding()),
-            effective: set("effective", wanted.effective()) & permitted,
+            bounding: set("bounding", &wanted.bounding),
+            effective: set("effective", &wanted.effective) & permitted,
             permitted,
             inheritable,
             // The kernel refuses an ambient capability that is not permitted and inheritable.
-            ambient: set("ambient", wanted.ambient()) & permitted & inheritable,
+            ambient: set("ambient", &wanted.ambient) & permitted & inheritable,
         })
     }
 
@@ -83,95 +83,23 @@ impl Sets {
     }
 }
 
-fn bits(set: &Capabilities) -> u64 {
-    set.iter().fold(0, |bits, capability| bits | 1 << number(*capability))
+fn bits(set: &[Capability]) -> u64 {
+    set.iter().fold(0, |bits, capability| bits | 1 << capability.number())
 }
 
 fn names(set: u64) -> String {
-    let has = |capability: &&Capability| set & (1 << number(**capability)) != 0;
-    let names: Vec<_> = ALL.iter().filter(has).map(name).collect();
+    let has = |capability: &&Capability| set & (1 << capability.number()) != 0;
+    let names: Vec<_> = Capability::ALL.iter().filter(has).map(|capability| capability.as_str()).collect();
     names.join(", ")
 }
-
-/// The name as capabilities(7) has it.
-pub(crate) fn name(capability: &Capability) -> String {
-    format!("CAP_{capability}")
-}
-
-fn number(capability: Capability) -> usize {
-    ALL.iter().position(|known| *known == capability).unwrap_or(63)
-}
-
-use Capability::{
-    AuditControl, AuditRead, AuditWrite, BlockSuspend, Bpf, CheckpointRestore, Chown, DacOverride,
-    DacReadSearch, Fowner, Fsetid, IpcLock, IpcOwner, Kill, Lease, LinuxImmutable, MacAdmin, MacOverride,
-    Mknod, NetAdmin, NetBindService, NetBroadcast, NetRaw, Perfmon, Setfcap, Setgid, Setpcap, Setuid,
-    SysAdmin, SysBoot, SysChroot, SysModule, SysNice, SysPacct, SysPtrace, SysRawio, SysResource, SysTime,
-    SysTtyConfig, Syslog, WakeAlarm,
-};
-
-/// The capabilities by number, linux/capability.h.
-pub(crate) const ALL: [Capability; 41] = [
-    Chown,
-    DacOverride,
-    DacReadSearch,
-    Fowner,
-    Fsetid,
-    Kill,
-    Setgid,
-    Setuid,
-    Setpcap,
-    LinuxImmutable,
-    NetBindService,
-    NetBroadcast,
-    NetAdmin,
-    NetRaw,
-    IpcLock,
-    IpcOwner,
-    SysModule,
-    SysRawio,
-    SysChroot,
-    SysPtrace,
-    SysPacct,
-    SysAdmin,
-    SysBoot,
-    SysNice,
-    SysResource,
-    SysTime,
-    SysTtyConfig,
-    Mknod,
-    Lease,
-    AuditWrite,
-    AuditControl,
-    Setfcap,
-    MacOverride,
-    MacAdmin,
-    Syslog,
-    WakeAlarm,
-    BlockSuspend,
-    AuditRead,
-    Perfmon,
-    Bpf,
-    CheckpointRestore,
-];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_the_kernels() {
-        for (capability, expected) in
-            [(Chown, 0), (SysAdmin, 21), (Mknod, 27), (AuditRead, 37), (CheckpointRestore, 40)]
-        {
-            assert_eq!(number(capability), expected);
-        }
-    }
-
-    #[test]
     fn a_process_without_the_property_has_none() {
-        let mut process = Process::default();
-        process.set_capabilities(None);
+        let process = Process::default();
         assert_eq!(Sets::of(&process, false).unwrap(), Sets::default());
     }
 }

@@ -3,9 +3,9 @@
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program, text},
+    spec::Process,
 };
 use corten_init::step::Step;
-use oci_spec::runtime::Process;
 use std::{fs, path::Path};
 
 const APPARMOR: &str = "process.apparmorProfile";
@@ -17,7 +17,7 @@ const SELINUX: &str = "process.selinuxLabel";
 /// [`ErrorKind::Unsupported`] for a profile or label that this host cannot enforce: one that is asked for and silently
 /// absent would be no protection.
 pub(crate) fn plan(process: &Process, program: &mut Program) -> Result<()> {
-    if let Some(profile) = asked(process.apparmor_profile()) {
+    if let Some(profile) = asked(&process.apparmor_profile) {
         if !apparmor_is_on() {
             return Err(absent(APPARMOR, "AppArmor"));
         }
@@ -27,7 +27,7 @@ pub(crate) fn plan(process: &Process, program: &mut Program) -> Result<()> {
         let value = format!("exec {profile}");
         program.step(Place::Property(APPARMOR), &Step::Label { path: text(path), value: text(&value) });
     }
-    if let Some(label) = asked(process.selinux_label()) {
+    if let Some(label) = asked(&process.selinux_label) {
         if !Path::new("/sys/fs/selinux/enforce").exists() {
             return Err(absent(SELINUX, "SELinux"));
         }
@@ -50,12 +50,12 @@ pub(crate) fn check_loaded(place: &str, profile: &str) -> Result<()> {
 /// The AppArmor profile that a process asks for.
 #[cfg(feature = "checkpoint")]
 pub(crate) fn profile(process: &Process) -> Option<&str> {
-    asked(process.apparmor_profile())
+    asked(&process.apparmor_profile)
 }
 
 /// Whether a process asks for a label.
 pub(crate) fn any(process: &Process) -> bool {
-    asked(process.apparmor_profile()).or(asked(process.selinux_label())).is_some()
+    asked(&process.apparmor_profile).or(asked(&process.selinux_label)).is_some()
 }
 
 fn asked(property: &Option<String>) -> Option<&str> {

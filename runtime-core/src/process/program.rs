@@ -1,11 +1,13 @@
 //! The program itself: `process.args`, `process.env` and `process.cwd`, config.md "Process".
 
-use crate::plan::{Place, Program, path_text, text};
+use crate::{
+    plan::{Place, Program, path_text, text},
+    spec::Process,
+};
 use corten_init::{
     step::Step,
     wire::{Text, Texts},
 };
-use oci_spec::runtime::Process;
 use std::collections::BTreeSet;
 
 /// Where execvp(3) looks if the environment does not say.
@@ -23,7 +25,7 @@ impl<'a> Target<'a> {
     /// The program of a process. A name without a slash is looked for in the PATH of the process' own environment.
     /// `extra` are variables that the runtime sets.
     pub(crate) fn of(process: &'a Process, extra: &'a [String]) -> Self {
-        let arguments = process.args().as_deref().unwrap_or_default();
+        let arguments = &process.args;
         let environment = environment(process, extra);
         let name = arguments.first().map_or("", String::as_str);
         let path = environment.iter().find_map(|variable| variable.strip_prefix("PATH="));
@@ -59,7 +61,7 @@ impl<'a> Target<'a> {
 pub(super) fn environment<'a>(process: &'a Process, extra: &'a [String]) -> Vec<&'a str> {
     let name = |variable: &'a str| variable.split_once('=').map_or(variable, |(name, _)| name);
     let mut names: BTreeSet<&str> = BTreeSet::new();
-    let all = process.env().iter().flatten().chain(extra).map(String::as_str).rev();
+    let all = process.env.iter().chain(extra).map(String::as_str).rev();
     let mut kept: Vec<_> =
         all.filter(|variable| names.insert(name(variable)) && *variable != "HOME=").collect();
     kept.reverse();
@@ -84,7 +86,7 @@ fn candidates(name: &str, path: &str) -> Vec<Vec<u8>> {
 
 /// Plans the change to the working directory; `again` for the second try, as the container's user.
 pub(crate) fn plan_directory(process: &Process, program: &mut Program, again: bool) {
-    let path: Text<'_> = path_text(process.cwd());
+    let path: Text<'_> = path_text(&process.cwd);
     program.step(Place::Property("process.cwd"), &Step::WorkingDirectory { path, again });
 }
 
@@ -97,11 +99,10 @@ mod tests {
         let mut process = Process::default();
         let variables =
             |list: &[&str]| list.iter().map(|variable| (*variable).to_owned()).collect::<Vec<_>>();
-        process
-            .set_env(Some(variables(&["A=1", "PATH=/a", "HOME=/h", "A=2", "B", "PATH=/b", "HOME=", "N=1"])));
+        process.env = variables(&["A=1", "PATH=/a", "HOME=/h", "A=2", "B", "PATH=/b", "HOME=", "N=1"]);
         let extra = variables(&["N=2"]);
         assert_eq!(environment(&process, &extra), ["A=2", "B", "PATH=/b", "N=2"]);
-        process.set_args(Some(variables(&["x"])));
+        process.args = variables(&["x"]);
         assert_eq!(Target::of(&process, &extra).candidates[0], b"/b/x");
     }
 

@@ -3,15 +3,15 @@
 use crate::{
     Error, Result,
     plan::{Place, Program},
+    spec::{PosixRlimit, PosixRlimitType, Process},
     sys::process,
 };
 use corten_init::step::Step;
-use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process};
 
 /// Plans each limit as a step of the process itself.
 pub(crate) fn plan(process: &Process, program: &mut Program) {
     for (index, limit) in list(process).iter().enumerate() {
-        let (resource, soft, hard) = (number(limit.typ()), limit.soft(), limit.hard());
+        let (resource, soft, hard) = (number(limit.typ), limit.soft, limit.hard);
         program.step(Place::Item("process.rlimits", index), &Step::Rlimit { resource, soft, hard });
     }
 }
@@ -19,7 +19,7 @@ pub(crate) fn plan(process: &Process, program: &mut Program) {
 /// Sets the limits of process `pid` from outside: inside a user namespace nothing may be raised, whoever asks.
 pub(crate) fn apply(process: &Process, pid: i32) -> Result<()> {
     for (index, limit) in list(process).iter().enumerate() {
-        process::set_limit(pid, number(limit.typ()), limit.soft(), limit.hard())
+        process::set_limit(pid, number(limit.typ), limit.soft, limit.hard)
             .map_err(|error| Error::io(format!("process.rlimits[{index}]: prlimit"), error))?;
     }
     Ok(())
@@ -27,7 +27,7 @@ pub(crate) fn apply(process: &Process, pid: i32) -> Result<()> {
 
 /// process.rlimits.
 pub(crate) fn list(process: &Process) -> &[PosixRlimit] {
-    process.rlimits().as_deref().unwrap_or_default()
+    process.rlimits.as_slice()
 }
 
 /// RLIMIT_* by type.

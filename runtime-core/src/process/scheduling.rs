@@ -4,40 +4,40 @@
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program},
+    spec::{
+        IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag,
+        LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, Process, Scheduler, Spec,
+    },
 };
 use corten_init::{step::Step, wire::Bytes};
-use oci_spec::runtime::{
-    IOPriorityClass, LinuxMemoryPolicy, LinuxPersonality, LinuxPersonalityDomain, LinuxSchedulerFlag,
-    LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, Process, Scheduler, Spec,
-};
 
 /// Plans what the process' own properties ask for.
 pub(crate) fn plan(process: &Process, program: &mut Program) {
-    if let Some(scheduler) = process.scheduler() {
+    if let Some(scheduler) = &process.scheduler {
         let attributes = sched_attr(scheduler);
         let step = Step::Scheduler { attributes: Bytes(&attributes) };
         program.step(Place::Property("process.scheduler"), &step);
     }
-    if let Some(priority) = process.io_priority() {
-        let class = match priority.class() {
+    if let Some(priority) = &process.io_priority {
+        let class = match priority.class {
             IOPriorityClass::IoprioClassRt => 1,
             IOPriorityClass::IoprioClassBe => 2,
             IOPriorityClass::IoprioClassIdle => 3,
         };
         // Validated to be 0 to 7.
-        let value = class << 13 | u32::try_from(priority.priority()).unwrap_or(7);
+        let value = class << 13 | u32::try_from(priority.priority).unwrap_or(7);
         program.step(Place::Property("process.ioPriority"), &Step::IoPriority { value });
     }
 }
 
 /// Plans what is the container's: the first process and those of `exec` alike.
 pub(crate) fn plan_container(spec: &Spec, program: &mut Program) -> Result<()> {
-    let Some(linux) = spec.linux() else { return Ok(()) };
-    if let Some(personality) = linux.personality() {
+    let Some(linux) = &spec.linux else { return Ok(()) };
+    if let Some(personality) = &linux.personality {
         let persona = persona(personality)?;
         program.step(Place::Property("linux.personality"), &Step::Personality { persona });
     }
-    if let Some(policy) = linux.memory_policy() {
+    if let Some(policy) = &linux.memory_policy {
         let (mode, nodes) = memory_policy(policy)?;
         let step = Step::MemoryPolicy { mode, nodes: Bytes(&nodes) };
         program.step(Place::Property("linux.memoryPolicy"), &step);
@@ -55,7 +55,7 @@ pub(crate) fn plan_affinity(list: Option<&String>, place: &'static str, program:
 
 /// `struct sched_attr`, sched_setattr(2): 48 bytes, its first version.
 fn sched_attr(scheduler: &Scheduler) -> Vec<u8> {
-    let policy: u32 = match scheduler.policy() {
+    let policy: u32 = match scheduler.policy {
         LinuxSchedulerPolicy::SchedOther => 0,
         LinuxSchedulerPolicy::SchedFifo => 1,
         LinuxSchedulerPolicy::SchedRr => 2,
@@ -73,25 +73,25 @@ fn sched_attr(scheduler: &Scheduler) -> Vec<u8> {
         LinuxSchedulerFlag::SchedFlagUtilClampMin => 0x20,
         LinuxSchedulerFlag::SchedFlagUtilClampMax => 0x40,
     };
-    let flags = scheduler.flags().iter().flatten().fold(0, |flags, one| flags | flag(one));
+    let flags = scheduler.flags.iter().fold(0, |flags, one| flags | flag(one));
     let mut bytes = Vec::with_capacity(48);
     bytes.extend(48_u32.to_ne_bytes());
     bytes.extend(policy.to_ne_bytes());
     bytes.extend(flags.to_ne_bytes());
-    bytes.extend(scheduler.nice().unwrap_or(0).to_ne_bytes());
-    bytes.extend(scheduler.priority().unwrap_or(0).to_ne_bytes());
-    for nanoseconds in [scheduler.runtime(), scheduler.deadline(), scheduler.period()] {
+    bytes.extend(scheduler.nice.unwrap_or(0).to_ne_bytes());
+    bytes.extend(scheduler.priority.unwrap_or(0).to_ne_bytes());
+    for nanoseconds in [scheduler.runtime, scheduler.deadline, scheduler.period] {
         bytes.extend(nanoseconds.unwrap_or(0).to_ne_bytes());
     }
     bytes
 }
 
 fn persona(personality: &LinuxPersonality) -> Result<u64> {
-    if personality.flags().as_ref().is_some_and(|flags| !flags.is_empty()) {
+    if !personality.flags.is_empty() {
         // runtime-spec: "no flag values are supported currently".
         return Err(Error::new(ErrorKind::Unsupported, "linux.personality.flags: no flag is defined"));
     }
-    Ok(match personality.domain() {
+    Ok(match personality.domain {
         LinuxPersonalityDomain::PerLinux => 0,
         LinuxPersonalityDomain::PerLinux32 => 8,
     })
@@ -118,12 +118,12 @@ pub(crate) const MODE_FLAGS: [(MemoryPolicyFlagType, u32); 3] = [
 /// The mode with its flags, and the nodes' mask, as set_mempolicy(2) takes them.
 fn memory_policy(policy: &LinuxMemoryPolicy) -> Result<(u32, Vec<u8>)> {
     // All that the type can be is in the table.
-    let mode = (0..).zip(MODES).find(|(_, mode)| *mode == policy.mode()).map_or(0, |(number, _)| number);
+    let mode = (0..).zip(MODES).find(|(_, mode)| *mode == policy.mode).map_or(0, |(number, _)| number);
     let flag = |wanted: &MemoryPolicyFlagType| {
         MODE_FLAGS.iter().filter(|(flag, _)| flag == wanted).fold(0_u32, |bits, (_, bit)| bits | bit)
     };
-    let flags = policy.flags().iter().flatten().fold(0, |flags, one| flags | flag(one));
-    let nodes = policy.nodes().as_deref().filter(|nodes| !nodes.is_empty());
+    let flags = policy.flags.iter().fold(0, |flags, one| flags | flag(one));
+    let nodes = policy.nodes.as_deref().filter(|nodes| !nodes.is_empty());
     let mask = nodes.map(|nodes| bit_mask(nodes, "linux.memoryPolicy.nodes")).transpose()?;
     Ok((mode | flags, mask.unwrap_or_default()))
 }

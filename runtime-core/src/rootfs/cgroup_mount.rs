@@ -119,8 +119,8 @@ pub(super) fn plan_unfilled(
 /// Whether a mount of cgroups may be filled when all the rest is in place: nothing is to be mounted or hidden in it.
 pub(super) fn may_come_last(rootfs: &Rootfs<'_>) -> Result<bool> {
     let entries = entry::entries(rootfs)?;
-    let linux = rootfs.spec.linux().as_ref();
-    let hidden = linux.into_iter().flat_map(|linux| [linux.masked_paths(), linux.readonly_paths()]);
+    let linux = rootfs.spec.linux.as_ref();
+    let hidden = linux.into_iter().flat_map(|linux| [&linux.masked_paths, &linux.readonly_paths]);
     let hidden = hidden.flatten().flatten().map(Path::new);
     let mut places = entries.iter().map(|entry| entry.target.as_path()).chain(hidden);
     let cgroups = entries.iter().filter(|entry| matches!(entry.kind(), "cgroup" | "cgroup2"));

@@ -4,10 +4,10 @@ use super::Rootfs;
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program, path_text, text},
+    spec::{LinuxDevice, LinuxDeviceType, Spec},
     sys::process::in_user_namespace,
 };
 use corten_init::step::{NO_SLOT, Step};
-use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Spec};
 use std::path::Path;
 
 const DEFAULTS_PLACE: &str = "linux.devices (defaults)";
@@ -75,13 +75,13 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()>
 
 /// Whether /dev is the container's own.
 fn wanted(rootfs: &Rootfs<'_>) -> bool {
-    let mounts = rootfs.spec.mounts().as_deref().unwrap_or_default();
-    let binds = |mount: &oci_spec::runtime::Mount| {
-        let listed = mount.options().iter().flatten().any(|option| option == "bind" || option == "rbind");
-        listed || matches!(mount.typ().as_deref(), Some("bind"))
+    let mounts = rootfs.spec.mounts.as_slice();
+    let binds = |mount: &crate::spec::Mount| {
+        let listed = mount.options.iter().any(|option| option == "bind" || option == "rbind");
+        listed || matches!(mount.typ.as_deref(), Some("bind"))
     };
     !mounts.iter().any(|mount| {
-        let target = Path::new("/").join(mount.destination());
+        let target = Path::new("/").join(&mount.destination);
         target.components().eq(Path::new("/dev").components()) && binds(mount)
     })
 }
@@ -91,12 +91,12 @@ fn configured<'a>(rootfs: &Rootfs<'a>) -> &'a [LinuxDevice] {
 }
 
 fn listed(spec: &Spec) -> &[LinuxDevice] {
-    spec.linux().as_ref().and_then(|linux| linux.devices().as_deref()).unwrap_or_default()
+    spec.linux.as_ref().map_or(&[], |linux| &linux.devices)
 }
 
 /// The default devices that the configuration does not define itself.
 fn defaults<'a>(configured: &'a [LinuxDevice]) -> impl Iterator<Item = (&'static str, u32, u32)> + 'a {
-    let redefined = |path: &str| configured.iter().any(|device| device.path() == Path::new(path));
+    let redefined = |path: &str| configured.iter().any(|device| device.path == Path::new(path));
     DEFAULTS.into_iter().filter(move |(path, ..)| !redefined(path))
 }
 
@@ -108,7 +108,7 @@ fn bound_paths<'a>(rootfs: &Rootfs<'a>) -> impl Iterator<Item = &'a Path> {
 /// The same of a configuration.
 pub(super) fn paths(spec: &Spec) -> impl Iterator<Item = &Path> {
     let configured = listed(spec);
-    let own = configured.iter().map(|device| device.path().as_path());
+    let own = configured.iter().map(|device| device.path.as_path());
     own.chain(defaults(configured).map(|(path, ..)| Path::new(path)))
 }
 
@@ -148,7 +148,7 @@ fn plan_nodes(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
         program.step(Place::Property(DEFAULTS_PLACE), &step);
     }
     for (index, device) in configured(rootfs).iter().enumerate() {
-        let kind = match device.typ() {
+        let kind = match device.typ {
             LinuxDeviceType::C | LinuxDeviceType::U => libc::S_IFCHR,
             LinuxDeviceType::B => libc::S_IFBLK,
             LinuxDeviceType::P => libc::S_IFIFO,
@@ -160,15 +160,15 @@ fn plan_nodes(rootfs: &Rootfs<'_>, program: &mut Program) -> Result<()> {
         };
         let id = match kind {
             libc::S_IFIFO => 0,
-            _ => libc::makedev(number(device.major(), "major")?, number(device.minor(), "minor")?),
+            _ => libc::makedev(number(device.major, "major")?, number(device.minor, "minor")?),
         };
         let step = Step::Device {
             root,
-            target: path_text(device.path()),
-            mode: kind | device.file_mode().unwrap_or(0o666) & 0o7777,
+            target: path_text(&device.path),
+            mode: kind | device.file_mode.unwrap_or(0o666) & 0o7777,
             device: id,
-            uid: device.uid().unwrap_or(0),
-            gid: device.gid().unwrap_or(0),
+            uid: device.uid.unwrap_or(0),
+            gid: device.gid.unwrap_or(0),
             bind: false,
         };
         program.step(Place::Item("linux.devices", index), &step);

@@ -7,12 +7,12 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program, path_text},
+    spec::{Mount, Spec},
 };
 use corten_init::{
     step::{Slot, Step},
     wire::Text,
 };
-use oci_spec::runtime::{Mount, Spec};
 use std::path::{Path, PathBuf};
 
 /// One entry of `mounts`, its options understood.
@@ -27,12 +27,12 @@ pub(super) struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn new(index: usize, mount: &'a Mount) -> Result<Self> {
         let place = Place::Item("mounts", index);
-        let list = mount.options().as_deref().unwrap_or_default();
+        let list = &mount.options;
         let options =
-            options::parse(list, mount.typ().as_deref().unwrap_or_default()).map_err(|(option, why)| {
+            options::parse(list, mount.typ.as_deref().unwrap_or_default()).map_err(|(option, why)| {
                 Error::new(ErrorKind::InvalidConfig, format!("mounts[{index}].options[{option}]: {why}"))
             })?;
-        let target = Path::new("/").join(mount.destination());
+        let target = Path::new("/").join(&mount.destination);
         Ok(Self { place, mount, options, target })
     }
 
@@ -43,7 +43,7 @@ impl<'a> Entry<'a> {
 
     /// The file system's type.
     pub(super) fn kind(&self) -> &str {
-        self.mount.typ().as_deref().unwrap_or_default()
+        self.mount.typ.as_deref().unwrap_or_default()
     }
 
     /// An error that names the entry.
@@ -53,7 +53,7 @@ impl<'a> Entry<'a> {
 
     /// What a bind mount binds, on the host.
     pub(super) fn source(&self, bundle: &Path) -> Result<PathBuf> {
-        match self.mount.source() {
+        match &self.mount.source {
             Some(source) if !source.as_os_str().is_empty() => Ok(bundle.join(source)),
             _ => Err(self.error(ErrorKind::InvalidConfig, "source: a bind mount must have one")),
         }
@@ -67,7 +67,7 @@ pub(super) fn entries<'a>(rootfs: &Rootfs<'a>) -> Result<Vec<Entry<'a>>> {
 
 /// Those of a configuration.
 pub(super) fn all(spec: &Spec) -> Result<Vec<Entry<'_>>> {
-    let list = spec.mounts().as_deref().unwrap_or_default();
+    let list = spec.mounts.as_slice();
     list.iter().enumerate().map(|(index, mount)| Entry::new(index, mount)).collect()
 }
 

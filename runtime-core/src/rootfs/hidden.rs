@@ -3,19 +3,20 @@
 use super::{Rootfs, label};
 use crate::{
     Result,
-    plan::{Place, Program, text},
+    plan::{Place, Program, path_text, text},
 };
 use corten_init::{
     step::{NO_SLOT, Step},
     wire::Texts,
 };
+use std::path::PathBuf;
 
-fn masked<'a>(rootfs: &Rootfs<'a>) -> &'a [String] {
+fn masked<'a>(rootfs: &Rootfs<'a>) -> &'a [PathBuf] {
     super::masked_paths(rootfs.spec)
 }
 
-fn read_only<'a>(rootfs: &Rootfs<'a>) -> &'a [String] {
-    rootfs.spec.linux().as_ref().and_then(|linux| linux.readonly_paths().as_deref()).unwrap_or_default()
+fn read_only<'a>(rootfs: &Rootfs<'a>) -> &'a [PathBuf] {
+    rootfs.spec.linux.as_ref().map_or(&[], |linux| &linux.readonly_paths)
 }
 
 /// Plans a clone of the host's /dev/null, taken while the host's tree is there: an image has no say in what masks a file.
@@ -35,7 +36,7 @@ pub(super) fn plan_null(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Resul
 pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
     let root = rootfs.slots.root;
     for (index, path) in read_only(rootfs).iter().enumerate() {
-        let step = Step::ReadOnlyPath { root, target: text(path) };
+        let step = Step::ReadOnlyPath { root, target: path_text(path) };
         program.step(Place::Item("linux.readonlyPaths", index), &step);
     }
     if masked(rootfs).is_empty() {
@@ -56,7 +57,8 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()>
     };
     program.step(place, &step);
     for (index, path) in masked(rootfs).iter().enumerate() {
-        let step = Step::MaskedPath { root, target: text(path), directory: empty, null: rootfs.slots.null };
+        let step =
+            Step::MaskedPath { root, target: path_text(path), directory: empty, null: rootfs.slots.null };
         program.step(Place::Item("linux.maskedPaths", index), &step);
     }
     Ok(())

@@ -10,9 +10,9 @@ use crate::{
     Error, ErrorKind, Result,
     namespace::{flag, id_maps::IdMaps},
     plan::{Place, Program},
+    spec::{LinuxIdMapping, Mount, Spec},
 };
 use corten_init::step::{NO_SLOT, Slot, Step};
-use oci_spec::runtime::{LinuxIdMapping, LinuxIdMappingBuilder, Mount, Spec};
 
 /// A mount that needs a user namespace with these mappings.
 pub(crate) struct Wanted {
@@ -37,17 +37,14 @@ pub(crate) struct Ready {
 /// # Errors
 /// [`ErrorKind::InvalidConfig`] where there are no mappings at all.
 pub(crate) fn wanted(spec: &Spec, new: u32) -> Result<Vec<Wanted>> {
-    let mounts = spec.mounts().as_deref().unwrap_or_default();
+    let mounts = &spec.mounts;
     let mut list = Vec::new();
     for (index, mount) in mounts.iter().enumerate() {
         // Most mounts have no such option: they are parsed when they are planned.
-        if mount.uid_mappings().is_none() && !mount.options().iter().flatten().any(|text| mentions(text)) {
+        if !has_own(mount) && !mount.options.iter().any(|text| mentions(text)) {
             continue;
         }
-        let parsed = options::parse(
-            mount.options().as_deref().unwrap_or_default(),
-            mount.typ().as_deref().unwrap_or_default(),
-        );
+        let parsed = options::parse(&mount.options, mount.typ.as_deref().unwrap_or_default());
         let Ok(parsed) = parsed else { continue }; // told when it is planned
         if parsed.idmap.is_some() || has_own(mount) {
             let idmap = parsed.idmap.unwrap_or_default();
@@ -62,7 +59,7 @@ fn mentions(option: &str) -> bool {
 }
 
 fn has_own(mount: &Mount) -> bool {
-    mount.uid_mappings().as_ref().is_some_and(|list| !list.is_empty())
+    !mount.uid_mappings.is_empty()
 }
 
 /// In this order: ranges in the option itself, the mount's own, the container's.
@@ -72,8 +69,8 @@ fn maps(spec: &Spec, index: usize, mount: &Mount, idmap: &Idmap, new: u32) -> Re
         let uids = ranges(&idmap.uids, container.uids(), index)?;
         return Ok(Some(IdMaps::new(uids, ranges(&idmap.gids, container.gids(), index)?)));
     }
-    if let (true, Some(uids), Some(gids)) = (has_own(mount), mount.uid_mappings(), mount.gid_mappings()) {
-        return Ok(Some(IdMaps::new(uids.clone(), gids.clone())));
+    if has_own(mount) && !mount.gid_mappings.is_empty() {
+        return Ok(Some(IdMaps::new(mount.uid_mappings.clone(), mount.gid_mappings.clone())));
     }
     Ok((new & flag::USER != 0).then(|| IdMaps::of(spec)))
 }
@@ -93,9 +90,7 @@ fn ranges(ranges: &[IdRange], container: &[LinuxIdMapping], mount: usize) -> Res
             true => to_host(range.outside, container)
                 .ok_or_else(|| fault("linux.uidMappings and gidMappings do not map the id"))?,
         };
-        let built =
-            LinuxIdMappingBuilder::default().container_id(range.inside).host_id(host).size(range.size);
-        built.build().map_err(|error| fault(&error.to_string()))
+        Ok(LinuxIdMapping { container_id: range.inside, host_id: host, size: range.size })
     };
     ranges.iter().map(mapping).collect()
 }
@@ -103,8 +98,8 @@ fn ranges(ranges: &[IdRange], container: &[LinuxIdMapping], mount: usize) -> Res
 /// What the container's `id` is on the host.
 fn to_host(id: u32, container: &[LinuxIdMapping]) -> Option<u32> {
     container.iter().find_map(|map| {
-        let offset = id.checked_sub(map.container_id()).filter(|offset| *offset < map.size())?;
-        map.host_id().checked_add(offset)
+        let offset = id.checked_sub(map.container_id).filter(|offset| *offset < map.size)?;
+        map.host_id.checked_add(offset)
     })
 }
 
@@ -132,7 +127,7 @@ mod tests {
     }
 
     fn numbers(maps: &[LinuxIdMapping]) -> Vec<(u32, u32, u32)> {
-        maps.iter().map(|map| (map.container_id(), map.host_id(), map.size())).collect()
+        maps.iter().map(|map| (map.container_id, map.host_id, map.size)).collect()
     }
 
     fn found(mount: &Value, maps: &Value, new: u32) -> Vec<(u32, u32, u32)> {

@@ -1,7 +1,7 @@
 //! `linux.mountLabel`, config-linux.md "Mount Label": the SELinux context of the container's own file systems.
 
 use super::Rootfs;
-use oci_spec::runtime::Spec;
+use crate::spec::Spec;
 use std::path::Path;
 
 /// File systems that have labels of the kernel's own.
@@ -12,12 +12,12 @@ const KIND: &str = "run.oci.mount_context_type";
 /// The option that new file systems get. A host without SELinux has nothing that could enforce it: it is passed over with a
 /// warning.
 pub(super) fn option(spec: &Spec) -> Option<String> {
-    let label = spec.linux().as_ref()?.mount_label().as_deref().filter(|label| !label.is_empty())?;
+    let label = spec.linux.as_ref()?.mount_label.as_deref().filter(|label| !label.is_empty())?;
     if !Path::new("/sys/fs/selinux/enforce").exists() {
         log::warn!("linux.mountLabel: ignored, SELinux is not enabled on this host");
         return None;
     }
-    Some(text(label, spec.annotations().as_ref().and_then(|annotations| annotations.get(KIND))))
+    Some(text(label, spec.annotations.get(KIND)))
 }
 
 fn text(label: &str, kind: Option<&String>) -> String {

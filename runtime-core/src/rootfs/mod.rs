@@ -19,9 +19,9 @@ use crate::{
     cgroup::View,
     namespace::flag,
     plan::{Place, Program, path_text},
+    spec::Spec,
 };
 use corten_init::step::{NO_SLOT, Slot, Step};
-use oci_spec::runtime::Spec;
 use std::path::{Path, PathBuf};
 
 /// MS_* of mount(2) as 64 bits.
@@ -271,7 +271,7 @@ impl<'a> Rootfs<'a> {
             let place = Place::Property("linux.rootfsPropagation");
             program.step(place, &attributes(self.slots.root, false, 0, 0, flags & !ms::REC));
         }
-        if self.spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true)) {
+        if self.spec.root.as_ref().is_some_and(|root| root.readonly) {
             let step = attributes(self.slots.root, false, libc::MOUNT_ATTR_RDONLY, 0, 0);
             program.step(Place::Property("root.readonly"), &step);
         }
@@ -286,7 +286,7 @@ impl<'a> Rootfs<'a> {
 
     /// linux.rootfsPropagation as MS_* flags.
     fn propagation(&self) -> Result<Option<u64>> {
-        let asked = self.spec.linux().as_ref().and_then(|linux| linux.rootfs_propagation().as_deref());
+        let asked = self.spec.linux.as_ref().and_then(|linux| linux.rootfs_propagation.as_deref());
         Ok(match asked {
             None | Some("") => None,
             Some(name) => match options::propagation(name) {
@@ -302,18 +302,14 @@ impl<'a> Rootfs<'a> {
 
 /// Without a mount namespace of its own whatever a container mounts, hides or makes read-only would be the host's.
 fn check_without_namespace(spec: &Spec) -> Result<()> {
-    let linux = spec.linux().as_ref();
-    let any = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let linux = spec.linux.as_ref();
     let wanted = [
-        ("mounts", spec.mounts().as_ref().is_some_and(|mounts| !mounts.is_empty())),
-        ("linux.maskedPaths", linux.is_some_and(|linux| any(linux.masked_paths()))),
-        ("linux.readonlyPaths", linux.is_some_and(|linux| any(linux.readonly_paths()))),
-        (
-            "linux.devices",
-            linux.is_some_and(|linux| linux.devices().as_ref().is_some_and(|list| !list.is_empty())),
-        ),
-        ("root.readonly", spec.root().as_ref().is_some_and(|root| root.readonly() == Some(true))),
-        ("linux.rootfsPropagation", linux.is_some_and(|linux| linux.rootfs_propagation().is_some())),
+        ("mounts", !spec.mounts.is_empty()),
+        ("linux.maskedPaths", linux.is_some_and(|linux| !linux.masked_paths.is_empty())),
+        ("linux.readonlyPaths", linux.is_some_and(|linux| !linux.readonly_paths.is_empty())),
+        ("linux.devices", linux.is_some_and(|linux| !linux.devices.is_empty())),
+        ("root.readonly", spec.root.as_ref().is_some_and(|root| root.readonly)),
+        ("linux.rootfsPropagation", linux.is_some_and(|linux| linux.rootfs_propagation.is_some())),
     ];
     match wanted.iter().find(|(_, wanted)| *wanted) {
         None => Ok(()),
@@ -353,14 +349,14 @@ pub(crate) fn device_paths(spec: &Spec) -> impl Iterator<Item = &Path> {
 }
 
 /// linux.maskedPaths.
-pub(crate) fn masked_paths(spec: &Spec) -> &[String] {
-    spec.linux().as_ref().and_then(|linux| linux.masked_paths().as_deref()).unwrap_or_default()
+pub(crate) fn masked_paths(spec: &Spec) -> &[PathBuf] {
+    spec.linux.as_ref().map_or(&[], |linux| &linux.masked_paths)
 }
 
 /// The rootfs on the host: root.path, absolute or relative to the bundle, without symlinks in it.
 pub(crate) fn path(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
     let missing = || Error::new(ErrorKind::InvalidConfig, "root.path: must be set");
-    let path = bundle.join(spec.root().as_ref().ok_or_else(missing)?.path());
+    let path = bundle.join(&spec.root.as_ref().ok_or_else(missing)?.path);
     let real = crate::fs::path::real(&path).map_err(|error| {
         let message = format!("root.path ({}): find it", path.display());
         Error::new(ErrorKind::InvalidConfig, message).with_source(error)

@@ -119,7 +119,7 @@ pub(super) fn plan_filesystem(
     });
     let label = label::of(rootfs, kind, &entry.options.data);
     let texts: Vec<String> = flags.map(|flag| (*flag).to_owned()).chain(data).chain(label).collect();
-    let source = entry.mount.source().as_deref().unwrap_or(Path::new(kind));
+    let source = entry.mount.source.as_deref().unwrap_or(Path::new(kind));
     let texts = match long_options::choose(entry, kind, source, texts)? {
         Way::Each(texts) => texts,
         Way::Together(data) => {

@@ -7,7 +7,7 @@ use super::{
     supported,
     tables::{self, Abi},
 };
-use oci_spec::runtime::LinuxSeccompOperator;
+use crate::spec::LinuxSeccompOperator;
 
 /// The bit that marks x32's calls, __X32_SYSCALL_BIT.
 const X32_BIT: u32 = 1 << 30;

@@ -24,7 +24,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use oci_spec::runtime::{Arch, LinuxSeccomp};
+use crate::spec::{Arch, LinuxSeccomp};
 use std::path::PathBuf;
 
 pub use seccompiler::sock_filter as Instruction;
@@ -125,7 +125,7 @@ impl From<Error> for crate::Error {
 /// longer than [`MAX_INSTRUCTIONS`]; a host of an architecture other than [`ARCHITECTURES`].
 ///
 /// ```
-/// use runtime_core::{oci_spec::runtime::LinuxSeccomp, seccomp};
+/// use runtime_core::{seccomp, spec::LinuxSeccomp};
 ///
 /// let profile: LinuxSeccomp = serde_json::from_str(
 ///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,

@@ -7,7 +7,7 @@
 //! the shorter; and what is alike so far, in the profile's order.
 
 use super::profile::Condition;
-use oci_spec::runtime::LinuxSeccompOperator as Operator;
+use crate::spec::LinuxSeccompOperator as Operator;
 
 /// A rule that matches where all conditions hold, and its action.
 #[derive(Clone, Debug, PartialEq, Eq)]

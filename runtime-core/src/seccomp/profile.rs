@@ -1,7 +1,7 @@
 //! The profile, checked and in the kernel's terms.
 
 use super::{Error, Listener, Options, supported, tables};
-use oci_spec::runtime::{
+use crate::spec::{
     Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSeccompOperator,
     LinuxSyscall,
 };
@@ -51,19 +51,19 @@ pub(super) struct Profile {
 
 impl Profile {
     pub(super) fn read(spec: &LinuxSeccomp, options: &Options) -> Result<Self, Error> {
-        if spec.default_action() == LinuxSeccompAction::ScmpActNotify {
+        if spec.default_action == LinuxSeccompAction::ScmpActNotify {
             return Err(Error::at(".defaultAction", "SCMP_ACT_NOTIFY cannot be the default action"));
         }
         let mut profile = Self {
-            default: action(spec.default_action(), spec.default_errno_ret(), ".defaultErrnoRet")?,
+            default: action(spec.default_action, spec.default_errno_ret, ".defaultErrnoRet")?,
             rules: Vec::new(),
             redundant: Vec::new(),
-            architectures: spec.architectures().clone().unwrap_or_default(),
+            architectures: spec.architectures.clone(),
             flags: 0,
             listener: None,
             unknown: Vec::new(),
         };
-        for (place, rule) in spec.syscalls().iter().flatten().enumerate() {
+        for (place, rule) in spec.syscalls.iter().enumerate() {
             profile.add(place, rule, options)?;
         }
         profile.listener = listener(spec, options)?;
@@ -72,13 +72,13 @@ impl Profile {
     }
 
     fn add(&mut self, place: usize, rule: &LinuxSyscall, options: &Options) -> Result<(), Error> {
-        let action = action(rule.action(), rule.errno_ret(), &format_args!(".syscalls[{place}].errnoRet"))?;
-        let alternatives = alternatives(place, rule.args().as_deref().unwrap_or_default())?;
-        if rule.names().is_empty() {
+        let action = action(rule.action, rule.errno_ret, &format_args!(".syscalls[{place}].errnoRet"))?;
+        let alternatives = alternatives(place, rule.args.as_slice())?;
+        if rule.names.is_empty() {
             return Err(Error::at(format!(".syscalls[{place}].names"), "must name at least one system call"));
         }
-        let mut calls = Vec::with_capacity(rule.names().len());
-        for (at, name) in rule.names().iter().enumerate() {
+        let mut calls = Vec::with_capacity(rule.names.len());
+        for (at, name) in rule.names.iter().enumerate() {
             match tables::find(name) {
                 Some(call) => calls.push(call),
                 None if tables::known_elsewhere(name) => {}
@@ -143,18 +143,18 @@ fn alternatives(place: usize, args: &[LinuxSeccompArg]) -> Result<Vec<Vec<Condit
     let mut conditions: Vec<Condition> = Vec::with_capacity(args.len());
     let mut repeated = false;
     for (at, arg) in args.iter().enumerate() {
-        let index = u8::try_from(arg.index()).ok().filter(|index| *index <= 5).ok_or_else(|| {
-            let complaint = format!("{} is more than 5, the last argument", arg.index());
+        let index = u8::try_from(arg.index).ok().filter(|index| *index <= 5).ok_or_else(|| {
+            let complaint = format!("{} is more than 5, the last argument", arg.index);
             Error::at(format!(".syscalls[{place}].args[{at}].index"), complaint)
         })?;
-        let (mask, value) = match arg.op() {
+        let (mask, value) = match arg.op {
             LinuxSeccompOperator::ScmpCmpMaskedEq => {
-                (arg.value(), arg.value_two().unwrap_or_default() & arg.value())
+                (arg.value, arg.value_two.unwrap_or_default() & arg.value)
             }
-            _ => (u64::MAX, arg.value()),
+            _ => (u64::MAX, arg.value),
         };
         repeated |= conditions.iter().any(|condition| condition.index == index);
-        conditions.push(Condition { index, operator: arg.op(), mask, value });
+        conditions.push(Condition { index, operator: arg.op, mask, value });
     }
     conditions.sort_unstable_by_key(|condition| condition.index);
     Ok(match conditions.len() {
@@ -166,10 +166,9 @@ fn alternatives(place: usize, args: &[LinuxSeccompArg]) -> Result<Vec<Vec<Condit
 
 /// Who is told of calls, if any call is to be told.
 pub(super) fn listener(spec: &LinuxSeccomp, options: &Options) -> Result<Option<Listener>, Error> {
-    let rules = spec.syscalls().iter().flatten();
-    let notifies = rules.map(LinuxSyscall::action).any(|action| action == LinuxSeccompAction::ScmpActNotify);
-    let path = spec.listener_path().as_ref().filter(|path| !path.as_os_str().is_empty());
-    let metadata = spec.listener_metadata().clone().filter(|metadata| !metadata.is_empty());
+    let notifies = spec.syscalls.iter().any(|rule| rule.action == LinuxSeccompAction::ScmpActNotify);
+    let path = spec.listener_path.as_ref().filter(|path| !path.as_os_str().is_empty());
+    let metadata = spec.listener_metadata.clone().filter(|metadata| !metadata.is_empty());
     let path = path.or(options.receiver.as_ref());
     match path {
         None if metadata.is_some() => {
@@ -182,7 +181,7 @@ pub(super) fn listener(spec: &LinuxSeccomp, options: &Options) -> Result<Option<
 }
 
 fn flags(spec: &LinuxSeccomp, notifies: bool) -> u32 {
-    let Some(named) = spec.flags() else {
+    let Some(named) = &spec.flags else {
         // A profile that says nothing of flags leaves the mitigation of speculative store bypass to the program, as
         // runc does: the kernel's default costs every program in the container dearly.
         return supported::SPEC_ALLOW | if notifies { supported::NEW_LISTENER } else { 0 };

@@ -10,7 +10,7 @@ use super::{
     precedence::{Guarded, Words},
     profile::Condition,
 };
-use oci_spec::runtime::LinuxSeccompOperator as Operator;
+use crate::spec::LinuxSeccompOperator as Operator;
 use seccompiler::{BackendError, BpfProgram, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use std::collections::HashMap;
 

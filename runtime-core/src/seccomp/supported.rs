@@ -1,20 +1,20 @@
 //! What profiles can say, as `features` tells it.
 
 use super::{Error, tables::Abi};
+use crate::spec::{Arch, LinuxSeccompAction};
 use corten_init::arch;
-use oci_spec::runtime::Arch;
 
 /// The actions that a profile can name.
-pub const ACTIONS: [&str; 9] = [
-    "SCMP_ACT_ALLOW",
-    "SCMP_ACT_ERRNO",
-    "SCMP_ACT_KILL",
-    "SCMP_ACT_KILL_PROCESS",
-    "SCMP_ACT_KILL_THREAD",
-    "SCMP_ACT_LOG",
-    "SCMP_ACT_NOTIFY",
-    "SCMP_ACT_TRACE",
-    "SCMP_ACT_TRAP",
+pub const ACTIONS: [LinuxSeccompAction; 9] = [
+    LinuxSeccompAction::ScmpActAllow,
+    LinuxSeccompAction::ScmpActErrno,
+    LinuxSeccompAction::ScmpActKill,
+    LinuxSeccompAction::ScmpActKillProcess,
+    LinuxSeccompAction::ScmpActKillThread,
+    LinuxSeccompAction::ScmpActLog,
+    LinuxSeccompAction::ScmpActNotify,
+    LinuxSeccompAction::ScmpActTrace,
+    LinuxSeccompAction::ScmpActTrap,
 ];
 
 /// The comparisons of arguments that a profile can name.
@@ -30,8 +30,8 @@ pub const OPERATORS: [&str; 7] = [
 
 /// The architectures that filters are built for. Others of the specification may be named: no kernel of this host can
 /// make their calls, so nothing is to be built for them.
-pub const ARCHITECTURES: [&str; 5] =
-    ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_X32", "SCMP_ARCH_X86", "SCMP_ARCH_X86_64"];
+pub const ARCHITECTURES: [Arch; 5] =
+    [Arch::ScmpArchAarch64, Arch::ScmpArchArm, Arch::ScmpArchX32, Arch::ScmpArchX86, Arch::ScmpArchX86_64];
 
 pub(super) const TSYNC: u32 = 1 << 0;
 pub(super) const LOG: u32 = 1 << 1;

@@ -173,9 +173,9 @@ fn what_profiles_can_say_is_what_the_specification_lists() {
         }
         serde_json::from_value::<LinuxSeccomp>(profile).unwrap_or_else(|error| panic!("{name}: {error}"));
     };
-    ACTIONS.iter().for_each(|name| read("action", name));
+    ACTIONS.iter().for_each(|action| read("action", action.as_str()));
     OPERATORS.iter().for_each(|name| read("op", name));
-    ARCHITECTURES.iter().for_each(|name| read("architectures", name));
+    ARCHITECTURES.iter().for_each(|arch| read("architectures", arch.as_str()));
     FLAGS.iter().for_each(|(name, _)| read("flags", name));
 }
 

@@ -6,10 +6,9 @@ use crate::{
     libseccomp::{Libseccomp, X86_FAMILY},
     plain, profiles,
 };
-use oci_spec::runtime::{Arch, LinuxSeccomp};
 use runtime_core::{
-    oci_spec,
     seccomp::{Instruction, Options, compile_for, syscall_number},
+    spec::{Arch, LinuxSeccomp},
 };
 use std::time::{Duration, Instant};
 
@@ -17,9 +16,7 @@ use std::time::{Duration, Instant};
 fn average(program: &[Instruction], profile: &LinuxSeccomp) -> f64 {
     let mut executed = Vec::new();
     for arch in X86_FAMILY {
-        if arch != Arch::ScmpArchX86_64
-            && !profile.architectures().iter().flatten().any(|named| *named == arch)
-        {
+        if arch != Arch::ScmpArchX86_64 && !profile.architectures.contains(&arch) {
             continue;
         }
         let architecture = if arch == Arch::ScmpArchX86 { plain::X86 } else { plain::X86_64 };
@@ -37,10 +34,7 @@ fn average(program: &[Instruction], profile: &LinuxSeccomp) -> f64 {
 /// Every name of Docker's and Podman's profiles.
 fn all_names() -> Vec<String> {
     let profiles = [profiles::docker(), profiles::podman()];
-    profiles
-        .iter()
-        .flat_map(|p| p.syscalls().iter().flatten().flat_map(|rule| rule.names().clone()))
-        .collect()
+    profiles.iter().flat_map(|p| p.syscalls.iter().flat_map(|rule| rule.names.clone())).collect()
 }
 
 fn row(what: &str, program: &[Instruction], profile: &LinuxSeccomp) -> (usize, f64) {
@@ -61,7 +55,7 @@ fn filters_are_short_and_quick() {
     for (name, profile) in [("docker", profiles::docker()), ("podman", profiles::podman())] {
         for architectures in [1, 3] {
             let mut profile = profile.clone();
-            profile.set_architectures(Some(X86_FAMILY[..architectures].to_vec()));
+            profile.architectures = X86_FAMILY[..architectures].to_vec();
             let filter = compile(Arch::ScmpArchX86_64, &profile);
             let what = format!("{name}, {architectures} architecture(s)");
             let (length, executed) = row(&what, &filter.instructions, &profile);
@@ -118,7 +112,7 @@ fn filters_are_installed_faster_than_those_of_libseccomp() {
     let Some(mut libseccomp) = Libseccomp::start() else { return };
     for architectures in [1, 3] {
         let mut profile = profiles::docker();
-        profile.set_architectures(Some(X86_FAMILY[..architectures].to_vec()));
+        profile.architectures = X86_FAMILY[..architectures].to_vec();
         let ours = install(&compile(Arch::ScmpArchX86_64, &profile).instructions);
         let theirs = install(&libseccomp.compile(&profile, 2).unwrap().program);
         println!(

@@ -1,8 +1,10 @@
 //! The libseccomp of this machine as a second opinion, through a small Python script.
 
 use crate::{interpreter, plain};
-use oci_spec::runtime::{Arch, LinuxSeccomp};
-use runtime_core::{oci_spec, seccomp::Instruction};
+use runtime_core::{
+    seccomp::Instruction,
+    spec::{Arch, LinuxSeccomp},
+};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -42,9 +44,8 @@ impl Libseccomp {
 
     /// The program for a profile on x86_64, made of it as runc does. An error is the errno, ETIME where it takes too long.
     pub(crate) fn compile(&mut self, profile: &LinuxSeccomp, optimize: u32) -> Result<Compiled, i64> {
-        let default = plain::action(profile.default_action(), profile.default_errno_ret());
-        let architectures: Vec<u32> =
-            profile.architectures().iter().flatten().map(|arch| *arch as u32).collect();
+        let default = plain::action(profile.default_action, profile.default_errno_ret);
+        let architectures: Vec<u32> = profile.architectures.iter().map(|arch| token(*arch)).collect();
         let document = json!({"default": default, "architectures": architectures, "optimize": optimize, "rules": rules(profile, default)});
         writeln!(self.to, "{document}").unwrap();
         let mut line = String::new();
@@ -85,18 +86,18 @@ impl Drop for Libseccomp {
 /// The rules as runc hands them to libseccomp: none that say what the default says, and a repeated argument apart.
 fn rules(profile: &LinuxSeccomp, default: u32) -> Vec<Value> {
     let mut rules = Vec::new();
-    for rule in profile.syscalls().iter().flatten() {
-        let action = plain::action(rule.action(), rule.errno_ret());
+    for rule in &profile.syscalls {
+        let action = plain::action(rule.action, rule.errno_ret);
         if action == default {
             continue;
         }
-        let args = rule.args().clone().unwrap_or_default();
+        let args = &rule.args;
         let compare: Vec<Value> = args
             .iter()
-            .map(|arg| json!([arg.index(), arg.op() as u32, arg.value(), arg.value_two().unwrap_or(0)]))
+            .map(|arg| json!([arg.index, arg.op as u32 + 1, arg.value, arg.value_two.unwrap_or(0)]))
             .collect();
-        let repeated = args.iter().any(|a| args.iter().filter(|b| a.index() == b.index()).count() > 1);
-        for name in rule.names() {
+        let repeated = args.iter().any(|a| args.iter().filter(|b| a.index == b.index).count() > 1);
+        for name in &rule.names {
             if repeated {
                 rules.extend(compare.iter().map(|one| json!([action, name, [one]])));
             } else {
@@ -110,13 +111,22 @@ fn rules(profile: &LinuxSeccomp, default: u32) -> Vec<Value> {
 /// `profile` without the calls that libseccomp does not know.
 pub(crate) fn without(profile: &LinuxSeccomp, unknown: &[String]) -> LinuxSeccomp {
     let mut profile = profile.clone();
-    let mut rules = profile.syscalls().clone().unwrap_or_default();
-    for rule in &mut rules {
-        let names = rule.names().iter().filter(|name| !unknown.contains(name)).cloned().collect();
-        rule.set_names(names);
+    for rule in &mut profile.syscalls {
+        rule.names.retain(|name| !unknown.contains(name));
     }
-    profile.set_syscalls(Some(rules));
     profile
+}
+
+/// libseccomp's number of an architecture, SCMP_ARCH_*.
+fn token(arch: Arch) -> u32 {
+    match arch {
+        Arch::ScmpArchX86_64 => 0xc000_003e,
+        Arch::ScmpArchX86 => 0x4000_0003,
+        Arch::ScmpArchX32 => 0x4000_003e,
+        Arch::ScmpArchAarch64 => 0xc000_00b7,
+        Arch::ScmpArchArm => 0x4000_0028,
+        other => panic!("{other}"),
+    }
 }
 
 /// The architectures of a host of x86_64.

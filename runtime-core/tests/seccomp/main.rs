@@ -10,12 +10,11 @@ mod profiles;
 
 use interpreter::Call;
 use nix::errno::Errno;
-use oci_spec::runtime::{Arch, LinuxSeccomp};
 use plain::Plain;
 use proptest::{prelude::*, test_runner::TestRunner};
 use runtime_core::{
-    oci_spec,
     seccomp::{Error, Filter, MAX_INSTRUCTIONS, Options, compile_for},
+    spec::{Arch, LinuxSeccomp},
 };
 use std::{
     cell::RefCell,
@@ -61,7 +60,7 @@ fn calls(plains: &[(Arch, Plain)]) -> Vec<Call> {
         for (number, args) in plain.compared() {
             let mut values: [Vec<u64>; 6] = Default::default();
             for arg in &args {
-                let [value, two] = [arg.value(), arg.value_two().unwrap_or(0)];
+                let [value, two] = [arg.value, arg.value_two.unwrap_or(0)];
                 let near = [
                     value,
                     value.wrapping_add(1),
@@ -70,7 +69,7 @@ fn calls(plains: &[(Arch, Plain)]) -> Vec<Call> {
                     two,
                     two ^ 1 << 40,
                 ];
-                values[arg.index()].extend(near.into_iter().chain([
+                values[arg.index as usize].extend(near.into_iter().chain([
                     0,
                     u64::MAX,
                     two | !value,
@@ -117,7 +116,7 @@ fn the_profiles_of_engines_mean_what_they_say() {
         for native in [Arch::ScmpArchX86_64, Arch::ScmpArchAarch64] {
             means_what_it_says(native, &profile).unwrap();
         }
-        profile.set_architectures(Some(vec![Arch::ScmpArchAarch64, Arch::ScmpArchArm]));
+        profile.architectures = vec![Arch::ScmpArchAarch64, Arch::ScmpArchArm];
         for native in [Arch::ScmpArchX86_64, Arch::ScmpArchAarch64] {
             means_what_it_says(native, &profile).unwrap();
         }

@@ -1,11 +1,10 @@
 //! What a profile says about a call, read from the profile rule by rule: slow, and without spans, trees or programs.
 
 use crate::interpreter::Call;
-use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompOperator,
-    LinuxSyscall,
+use runtime_core::{
+    seccomp::syscall_number,
+    spec::{Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator, LinuxSyscall},
 };
-use runtime_core::{oci_spec, seccomp::syscall_number};
 use std::cmp::Reverse;
 
 pub(crate) const ENOSYS: u32 = 0x0005_0026;
@@ -24,7 +23,7 @@ struct Claim {
 }
 
 /// Which word of the arguments is compared, the class of the operator, the value, and what tells it from others.
-type Word = (usize, u8, u64, (LinuxSeccompOperator, u64));
+type Word = (u32, u8, u64, (LinuxSeccompOperator, u64));
 
 /// The words that a claim compares, and the claim.
 type Compared<'a> = (Vec<Word>, &'a Claim);
@@ -47,6 +46,7 @@ pub(crate) fn action(action: LinuxSeccompAction, errno: Option<u32>) -> u32 {
         LinuxSeccompAction::ScmpActTrace => 0x7ff0_0000 + errno.unwrap_or(1),
         LinuxSeccompAction::ScmpActLog => 0x7ffc_0000,
         LinuxSeccompAction::ScmpActAllow => 0x7fff_0000,
+        other => panic!("{other}"),
     }
 }
 
@@ -61,13 +61,13 @@ pub(crate) fn architecture(profile: &LinuxSeccomp, native: Arch, call: &Call) ->
         _ => return None,
     };
     let family = |arch| matches!(arch, Arch::ScmpArchAarch64 | Arch::ScmpArchArm);
-    let named = of_call == native || profile.architectures().iter().flatten().any(|arch| *arch == of_call);
+    let named = of_call == native || profile.architectures.contains(&of_call);
     (named && family(native) == family(of_call)).then_some(of_call)
 }
 
 impl Plain {
     pub(crate) fn new(profile: &LinuxSeccomp, arch: Arch) -> Self {
-        let default = action(profile.default_action(), profile.default_errno_ret());
+        let default = action(profile.default_action, profile.default_errno_ret);
         let mut plain = Self {
             default,
             wide: matches!(arch, Arch::ScmpArchX86_64 | Arch::ScmpArchAarch64),
@@ -75,8 +75,8 @@ impl Plain {
             claims: Default::default(),
         };
         let lets_pass = [0x7fff_0000, 0x7ffc_0000, 0x7ff0_0000].contains(&(default & 0xffff_0000));
-        for rule in profile.syscalls().iter().flatten() {
-            for name in rule.names() {
+        for rule in profile.syscalls.iter() {
+            for name in &rule.names {
                 let direct = syscall_number(arch, name);
                 if let Some(number) =
                     direct.filter(|number| number & 0xffff < 0xf000 && number & !X32_BIT < 0xf0000)
@@ -93,19 +93,19 @@ impl Plain {
     }
 
     fn claim(&mut self, arch: Arch, rule: &LinuxSyscall, name: &str, direct: Option<u32>) {
-        let action = action(rule.action(), rule.errno_ret());
+        let action = action(rule.action, rule.errno_ret);
         if action == self.default {
             return;
         }
-        let args = rule.args().clone().unwrap_or_default();
-        let repeated = args.iter().any(|a| args.iter().filter(|b| a.index() == b.index()).count() > 1);
+        let args = rule.args.clone();
+        let repeated = args.iter().any(|a| args.iter().filter(|b| a.index == b.index).count() > 1);
         let lists: Vec<_> = if repeated { args.iter().map(|arg| vec![*arg]).collect() } else { vec![args] };
         for list in lists {
             if let Some(number) = direct {
                 self.claims.entry(number).or_default().push(Claim { action, args: list.clone() });
             }
             if let Some((number, first)) = multiplexed(name).filter(|_| arch == Arch::ScmpArchX86) {
-                let rest = list.iter().filter(|arg| arg.index() != 0).copied();
+                let rest = list.iter().filter(|arg| arg.index != 0).copied();
                 let args = [first].into_iter().chain(rest).collect();
                 self.claims.entry(number).or_default().push(Claim { action, args });
             }
@@ -151,7 +151,7 @@ impl Plain {
         if !self.wide
             && claims
                 .iter()
-                .any(|claim| claim.args.len() > 1 && claim.args.iter().any(|arg| arg.op() == ScmpCmpLe))
+                .any(|claim| claim.args.len() > 1 && claim.args.iter().any(|arg| arg.op == ScmpCmpLe))
         {
             return Some("less or equal in 32 bits");
         }
@@ -166,8 +166,8 @@ impl Plain {
         // "Less than x" and "greater or equal x" are one comparison, and the second rule stands where the first does.
         let opposite = |a: &LinuxSeccompArg, b: &LinuxSeccompArg| {
             let pairs = [(ScmpCmpLt, ScmpCmpGe), (ScmpCmpLe, ScmpCmpGt), (ScmpCmpEq, ScmpCmpNe)];
-            let same = a.index() == b.index() && (a.value() ^ b.value()) & 0xffff_ffff == 0;
-            same && pairs.contains(&(a.op(), b.op()))
+            let same = a.index == b.index && (a.value ^ b.value) & 0xffff_ffff == 0;
+            same && pairs.contains(&(a.op, b.op))
         };
         let args = || claims.iter().flat_map(|claim| &claim.args);
         if args().any(|a| args().any(|b| opposite(a, b))) {
@@ -175,19 +175,19 @@ impl Plain {
         }
         // Rules that share the comparison of an upper word also share what is decided there.
         let ranged =
-            |claim: &Claim| claim.args.iter().any(|arg| !matches!(arg.op(), ScmpCmpEq | ScmpCmpMaskedEq));
+            |claim: &Claim| claim.args.iter().any(|arg| !matches!(arg.op, ScmpCmpEq | ScmpCmpMaskedEq));
         (self.wide && claims.len() > 1 && claims.iter().any(ranged)).then_some("shared upper word")
     }
 
     fn always(&self, arg: &LinuxSeccompArg) -> bool {
-        let mask = if self.wide { arg.value() } else { arg.value() & 0xffff_ffff };
-        arg.op() == LinuxSeccompOperator::ScmpCmpMaskedEq && mask == 0
+        let mask = if self.wide { arg.value } else { arg.value & 0xffff_ffff };
+        arg.op == LinuxSeccompOperator::ScmpCmpMaskedEq && mask == 0
     }
 
     fn holds(&self, arg: &LinuxSeccompArg, call: &Call) -> bool {
         let seen = |value: u64| if self.wide { value } else { value & 0xffff_ffff };
-        let (actual, value) = (seen(call.args[arg.index()]), seen(arg.value()));
-        match arg.op() {
+        let (actual, value) = (seen(call.args[arg.index as usize]), seen(arg.value));
+        match arg.op {
             LinuxSeccompOperator::ScmpCmpNe => actual != value,
             LinuxSeccompOperator::ScmpCmpLt => actual < value,
             LinuxSeccompOperator::ScmpCmpLe => actual <= value,
@@ -195,7 +195,7 @@ impl Plain {
             LinuxSeccompOperator::ScmpCmpGe => actual >= value,
             LinuxSeccompOperator::ScmpCmpGt => actual > value,
             LinuxSeccompOperator::ScmpCmpMaskedEq => {
-                actual & value == seen(arg.value_two().unwrap_or(0)) & value
+                actual & value == seen(arg.value_two.unwrap_or(0)) & value
             }
         }
     }
@@ -224,23 +224,23 @@ impl Plain {
     fn words(&self, claim: &Claim) -> Vec<Word> {
         use LinuxSeccompOperator::*;
         let mut args: Vec<_> = claim.args.iter().filter(|arg| !self.always(arg)).collect();
-        args.sort_by_key(|arg| arg.index());
+        args.sort_by_key(|arg| arg.index);
         let mut words = Vec::new();
         for arg in args {
-            let (class, upper) = match arg.op() {
+            let (class, upper) = match arg.op {
                 ScmpCmpEq | ScmpCmpNe => (3, ScmpCmpEq),
                 ScmpCmpMaskedEq => (3, ScmpCmpMaskedEq),
                 ScmpCmpLe | ScmpCmpLt => (2, ScmpCmpGt),
                 ScmpCmpGe | ScmpCmpGt => (1, ScmpCmpGt),
             };
-            let (mask, value) = match arg.op() {
-                ScmpCmpMaskedEq => (arg.value(), arg.value_two().unwrap_or(0) & arg.value()),
-                _ => (u64::MAX, arg.value()),
+            let (mask, value) = match arg.op {
+                ScmpCmpMaskedEq => (arg.value, arg.value_two.unwrap_or(0) & arg.value),
+                _ => (u64::MAX, arg.value),
             };
             if self.wide {
-                words.push((arg.index() * 2 + 1, class, value >> 32, (upper, mask >> 32)));
+                words.push((arg.index * 2 + 1, class, value >> 32, (upper, mask >> 32)));
             }
-            words.push((arg.index() * 2, class, value & 0xffff_ffff, (arg.op(), mask & 0xffff_ffff)));
+            words.push((arg.index * 2, class, value & 0xffff_ffff, (arg.op, mask & 0xffff_ffff)));
         }
         words
     }
@@ -251,7 +251,7 @@ pub(crate) fn verdict(profile: &LinuxSeccomp, native: Arch, plains: &[(Arch, Pla
     match architecture(profile, native, call) {
         Some(arch) => plains.iter().find(|(of, _)| *of == arch).unwrap().1.verdict(call),
         None if call.architecture == X86_64 && native == Arch::ScmpArchX86_64 && call.number == u32::MAX => {
-            action(profile.default_action(), profile.default_errno_ret())
+            action(profile.default_action, profile.default_errno_ret)
         }
         None => KILL,
     }
@@ -265,12 +265,11 @@ fn multiplexed(name: &str) -> Option<(u32, LinuxSeccompArg)> {
                 shmctl";
     let find =
         |names: &str| names.split(' ').zip(1u64..).find(|(known, _)| *known == name).map(|(_, call)| call);
-    let arg = LinuxSeccompArgBuilder::default().index(0usize);
-    if let Some(call) = find(sockets) {
-        let arg = arg.op(LinuxSeccompOperator::ScmpCmpEq).value(call);
-        return Some((102, arg.build().unwrap()));
+    if let Some(value) = find(sockets) {
+        let op = LinuxSeccompOperator::ScmpCmpEq;
+        return Some((102, LinuxSeccompArg { index: 0, op, value, value_two: None }));
     }
     let call = find(ipcs)?;
-    let arg = arg.op(LinuxSeccompOperator::ScmpCmpMaskedEq).value(0xffffu64).value_two(call);
-    Some((117, arg.build().unwrap()))
+    let op = LinuxSeccompOperator::ScmpCmpMaskedEq;
+    Some((117, LinuxSeccompArg { index: 0, op, value: 0xffff, value_two: Some(call) }))
 }

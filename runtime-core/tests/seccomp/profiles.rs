@@ -1,11 +1,9 @@
 //! Profiles to try: those of engines, and generated ones.
 
-use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompOperator,
-    LinuxSyscall,
-};
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use runtime_core::oci_spec;
+use runtime_core::spec::{
+    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator, LinuxSyscall,
+};
 
 pub(crate) fn docker() -> LinuxSeccomp {
     serde_json::from_str(include_str!("../data/seccomp/docker.json")).unwrap()
@@ -17,8 +15,7 @@ pub(crate) fn podman() -> LinuxSeccomp {
 
 /// The names that engines' profiles name, but for the one without which a profile is refused.
 fn names() -> Vec<String> {
-    let mut names: Vec<String> =
-        podman().syscalls().iter().flatten().flat_map(|rule| rule.names().clone()).collect();
+    let mut names: Vec<String> = podman().syscalls.into_iter().flat_map(|rule| rule.names).collect();
     names.retain(|name| name != "execve");
     names.sort();
     names.dedup();
@@ -49,12 +46,9 @@ fn argument() -> impl Strategy<Value = LinuxSeccompArg> {
         ScmpCmpGt,
         ScmpCmpMaskedEq,
     ]);
-    let index = prop_oneof![3 => 0usize..2, 1 => 0usize..6];
-    (index, operator, value(), option::of(value())).prop_map(|(index, operator, value, two)| {
-        let arg = LinuxSeccompArgBuilder::default().index(index).op(operator).value(value);
-        let arg = if let Some(two) = two { arg.value_two(two) } else { arg };
-        arg.build().unwrap()
-    })
+    let index = prop_oneof![3 => 0u32..2, 1 => 0u32..6];
+    (index, operator, value(), option::of(value()))
+        .prop_map(|(index, op, value, value_two)| LinuxSeccompArg { index, op, value, value_two })
 }
 
 fn action() -> impl Strategy<Value = (LinuxSeccompAction, Option<u32>)> {
@@ -82,9 +76,7 @@ fn rule(args: usize) -> impl Strategy<Value = LinuxSyscall> {
                 names.push("read".into());
             }
         }
-        let mut rule = LinuxSyscall::default();
-        rule.set_names(names).set_action(action).set_errno_ret(errno).set_args(Some(args));
-        rule
+        LinuxSyscall { names, action, errno_ret: errno, args }
     })
 }
 
@@ -97,16 +89,12 @@ pub(crate) fn profile(native: Arch, rules: usize, args: usize) -> impl Strategy<
     let architectures = proptest::sample::subsequence(others.clone(), 0..=others.len());
     (action(), architectures, vec(rule(args), 0..rules)).prop_map(
         |((default, errno), architectures, mut rules)| {
-            let mut exec = LinuxSyscall::default();
-            exec.set_names(vec!["execve".into()]).set_action(LinuxSeccompAction::ScmpActAllow);
-            rules.insert(0, exec);
-            let mut profile = LinuxSeccomp::default();
-            profile
-                .set_default_action(default)
-                .set_default_errno_ret(errno)
-                .set_architectures(Some(architectures))
-                .set_listener_path(Some("/run/agent.sock".into()))
-                .set_syscalls(Some(rules));
+            rules.insert(0, LinuxSyscall::new(["execve"], LinuxSeccompAction::ScmpActAllow));
+            let mut profile = LinuxSeccomp::new(default);
+            profile.default_errno_ret = errno;
+            profile.architectures = architectures;
+            profile.listener_path = Some("/run/agent.sock".into());
+            profile.syscalls = rules;
             profile
         },
     )

@@ -50,7 +50,7 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
 fn members(root: &Path, group: &str, leader: &str) -> Vec<Container> {
     let of_group = |container: &Container| {
         let spec = container.spec().ok();
-        let annotations = spec.as_ref().and_then(|spec| spec.annotations().as_ref());
+        let annotations = spec.as_ref().map(|spec| &spec.annotations);
         container.id() != leader && annotations.and_then(group::named) == Some(group)
     };
     Container::list(root).unwrap_or_default().into_iter().filter(of_group).collect()

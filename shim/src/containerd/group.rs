@@ -5,7 +5,7 @@ use corten_ttrpc::{Kind, Message, Request, encode, task::SERVICE_V2};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, ErrorKind, Read, Write},
     os::unix::{
@@ -34,7 +34,7 @@ const LEADER_FILE: &str = "corten-group";
 #[derive(Default, Deserialize)]
 struct Annotated {
     #[serde(default)]
-    annotations: Option<HashMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 /// The group of the container `id` with the bundle `bundle`: the container that leads it, or itself.
@@ -47,7 +47,7 @@ pub(crate) fn of(bundle: &Path, id: &str) -> Result<String> {
 }
 
 /// The group that annotations name.
-pub(crate) fn named(annotations: &HashMap<String, String>) -> Option<&str> {
+pub(crate) fn named(annotations: &BTreeMap<String, String>) -> Option<&str> {
     GROUP.iter().find_map(|name| annotations.get(*name)).map(String::as_str)
 }
 
@@ -197,7 +197,7 @@ mod tests {
         let annotations = |list: &[(&str, &str)]| {
             list.iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect::<HashMap<_, _>>()
+                .collect::<BTreeMap<_, _>>()
         };
         let both =
             annotations(&[("io.kubernetes.cri.sandbox-id", "pod"), ("io.containerd.runc.v2.group", "g")]);

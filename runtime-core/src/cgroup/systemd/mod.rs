@@ -18,15 +18,14 @@ use super::{
     devices::Policy,
     error::{Error, Result},
 };
-use crate::sys::process::in_user_namespace;
+use crate::{spec::LinuxResources, sys::process::in_user_namespace};
 use bus::{Bus, INVALID, NO_SUCH_UNIT, READ_ONLY, UNIT_EXISTS, failed};
 use dbus::{Failure, Value};
 use nix::unistd::geteuid;
-use oci_spec::runtime::LinuxResources;
 use properties::Property;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
     thread,
@@ -55,7 +54,7 @@ pub(super) struct New<'a> {
     pub(super) id: &'a str,
     pub(super) pid: i32,
     pub(super) resources: &'a LinuxResources,
-    pub(super) annotations: &'a HashMap<String, String>,
+    pub(super) annotations: &'a BTreeMap<String, String>,
 }
 
 impl Unit {
@@ -140,7 +139,7 @@ impl Unit {
         let place = path::Place { unit: self.name.clone(), slice: self.slice.clone() };
         let pid = self.is_scope().then(|| new.pid.unsigned_abs());
         let mut all = properties::unit(&place, new.id, pid, host.unified);
-        let policy = Policy::new(new.resources.devices().as_deref().unwrap_or_default())?;
+        let policy = Policy::new(new.resources.devices.as_deref().unwrap_or_default())?;
         all.extend(properties::devices(&policy, host, true));
         all.extend(properties::resources(new.resources, host)?);
         let given = properties::annotations(new.annotations)?;
@@ -152,7 +151,7 @@ impl Unit {
     /// Changes the limits that systemd has properties for.
     pub(super) fn set(&self, resources: &LinuxResources, host: &Host) -> Result<()> {
         let mut properties = Vec::new();
-        if let Some(rules) = resources.devices() {
+        if let Some(rules) = &resources.devices {
             properties.extend(properties::devices(&Policy::new(rules)?, host, false));
         }
         properties.extend(properties::resources(resources, host)?);
@@ -203,7 +202,7 @@ impl Unit {
 }
 
 /// Checks the annotations that become properties.
-pub(super) fn check_annotations(annotations: &HashMap<String, String>) -> Result<()> {
+pub(super) fn check_annotations(annotations: &BTreeMap<String, String>) -> Result<()> {
     properties::annotations(annotations).map(drop)
 }
 

@@ -12,9 +12,11 @@ use super::{
     path::Place,
     variant,
 };
-use crate::annotations::SYSTEMD_PROPERTY;
-use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources};
-use std::collections::{BTreeMap, HashMap};
+use crate::{
+    annotations::SYSTEMD_PROPERTY,
+    spec::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxResources},
+};
+use std::collections::BTreeMap;
 
 /// What a property has that has no limit.
 const INFINITY: u64 = u64::MAX;
@@ -100,23 +102,22 @@ pub(super) fn unit(place: &Place, id: &str, pid: Option<u32>, unified: bool) -> 
 /// The limits of `resources`, as far as systemd has properties for them.
 pub(super) fn resources(resources: &LinuxResources, host: &Host) -> Result<Vec<Property>> {
     let mut all = Vec::new();
-    if let Some(limits) = resources.memory() {
+    if let Some(limits) = &resources.memory {
         memory(limits, host, &mut all)?;
     }
-    if let Some(limits) = resources.cpu() {
+    if let Some(limits) = &resources.cpu {
         cpu(limits, host, &mut all);
-        cpuset("AllowedCPUs", limits.cpus().as_deref(), &mut all);
-        cpuset("AllowedMemoryNodes", limits.mems().as_deref(), &mut all);
+        cpuset("AllowedCPUs", limits.cpus.as_deref(), &mut all);
+        cpuset("AllowedMemoryNodes", limits.mems.as_deref(), &mut all);
     }
-    if let Some(limit) = resources.pids().map(|pids| pids.limit()).filter(|limit| *limit != 0) {
+    if let Some(limit) = resources.pids.and_then(|pids| pids.limit).filter(|limit| *limit != 0) {
         all.push(Property::limit(227, "TasksMax", limit));
     }
-    if let Some(limits) = resources.block_io() {
+    if let Some(limits) = &resources.block_io {
         io(limits, host, &mut all);
     }
     if host.unified {
-        let values: BTreeMap<_, _> = resources.unified().iter().flatten().collect();
-        values.into_iter().for_each(|(file, value)| unified(file, value.trim(), host, &mut all));
+        resources.unified.iter().for_each(|(file, value)| unified(file, value.trim(), host, &mut all));
     }
     Ok(all)
 }
@@ -124,20 +125,20 @@ pub(super) fn resources(resources: &LinuxResources, host: &Host) -> Result<Vec<P
 fn memory(memory: &LinuxMemory, host: &Host, all: &mut Vec<Property>) -> Result<()> {
     let set = |limit: Option<i64>| limit.filter(|limit| *limit != 0);
     if !host.unified {
-        all.extend(set(memory.limit()).map(|limit| Property::limit(0, "MemoryLimit", limit)));
+        all.extend(set(memory.limit).map(|limit| Property::limit(0, "MemoryLimit", limit)));
         return Ok(());
     }
-    let swap = convert::swap(memory.limit().unwrap_or(0), memory.swap().unwrap_or(0))?;
+    let swap = convert::swap(memory.limit.unwrap_or(0), memory.swap.unwrap_or(0))?;
     let swap = swap.map(|swap| Value::U64(swap.parse().unwrap_or(INFINITY)));
     all.extend(swap.map(|swap| Property::since(232, "MemorySwapMax", swap)));
-    all.extend(set(memory.limit()).map(|limit| Property::limit(231, "MemoryMax", limit)));
-    all.extend(set(memory.reservation()).map(|limit| Property::limit(231, "MemoryLow", limit)));
+    all.extend(set(memory.limit).map(|limit| Property::limit(231, "MemoryMax", limit)));
+    all.extend(set(memory.reservation).map(|limit| Property::limit(231, "MemoryLow", limit)));
     Ok(())
 }
 
 fn cpu(cpu: &LinuxCpu, host: &Host, all: &mut Vec<Property>) {
-    let shares = cpu.shares().filter(|shares| *shares != 0);
-    match (host.unified, cpu.idle(), shares) {
+    let shares = cpu.shares.filter(|shares| *shares != 0);
+    match (host.unified, cpu.idle, shares) {
         (true, Some(1), _) => all.push(idle()),
         (true, _, Some(shares)) => all.push(weight(convert::cpu_weight(shares))),
         // The kernel gives one that is no longer idle the usual weight.
@@ -147,7 +148,7 @@ fn cpu(cpu: &LinuxCpu, host: &Host, all: &mut Vec<Property>) {
             all.extend(shares.map(|shares| Property::since(0, "CPUShares", Value::U64(shares))));
         }
     }
-    quota(cpu.quota().filter(|quota| *quota != 0), cpu.period().filter(|period| *period != 0), host, all);
+    quota(cpu.quota.filter(|quota| *quota != 0), cpu.period.filter(|period| *period != 0), host, all);
 }
 
 fn weight(weight: u64) -> Property {
@@ -207,10 +208,10 @@ fn io(io: &LinuxBlockIo, host: &Host, all: &mut Vec<Property>) {
     let (one, each) =
         if host.unified { ("IOWeight", "IODeviceWeight") } else { ("BlockIOWeight", "BlockIODeviceWeight") };
     let set = |weight: Option<u16>| weight.filter(|weight| *weight != 0);
-    all.extend(set(io.weight()).map(|value| Property::since(230, one, Value::U64(weight(value)))));
-    for device in io.weight_device().iter().flatten() {
-        let path = block_device(device.major(), device.minor());
-        all.extend(set(device.weight()).map(|value| of_device(230, each, path, weight(value))));
+    all.extend(set(io.weight).map(|value| Property::since(230, one, Value::U64(weight(value)))));
+    for device in &io.weight_device {
+        let path = block_device(device.major, device.minor);
+        all.extend(set(device.weight).map(|value| of_device(230, each, path, weight(value))));
     }
     let names: [Option<&str>; 4] = match host.unified {
         true => ["IOReadBandwidthMax", "IOWriteBandwidthMax", "IOReadIOPSMax", "IOWriteIOPSMax"].map(Some),
@@ -218,17 +219,17 @@ fn io(io: &LinuxBlockIo, host: &Host, all: &mut Vec<Property>) {
         false => [Some("BlockIOReadBandwidth"), Some("BlockIOWriteBandwidth"), None, None],
     };
     let throttles = [
-        io.throttle_read_bps_device(),
-        io.throttle_write_bps_device(),
-        io.throttle_read_iops_device(),
-        io.throttle_write_iops_device(),
+        &io.throttle_read_bps_device,
+        &io.throttle_write_bps_device,
+        &io.throttle_read_iops_device,
+        &io.throttle_write_iops_device,
     ];
     for (name, devices) in names.into_iter().zip(throttles) {
         let Some(name) = name else { continue };
-        for device in devices.iter().flatten() {
+        for device in devices {
             // 0 takes the limit away.
-            let rate = if device.rate() == 0 { INFINITY } else { device.rate() };
-            all.push(of_device(230, name, block_device(device.major(), device.minor()), rate));
+            let rate = if device.rate == 0 { INFINITY } else { device.rate };
+            all.push(of_device(230, name, block_device(device.major, device.minor), rate));
         }
     }
 }
@@ -377,7 +378,7 @@ fn device(rule: &Rule) -> Option<Value> {
 
 /// The properties among `annotations`: `org.systemd.property.NAME`, its value in GVariant's text form. A name that ends with
 /// `Sec` is that of unit files, in seconds; on the bus it ends with `USec`.
-pub(super) fn annotations(annotations: &HashMap<String, String>) -> Result<Vec<Property>> {
+pub(super) fn annotations(annotations: &BTreeMap<String, String>) -> Result<Vec<Property>> {
     let sorted: BTreeMap<_, _> = annotations.iter().collect();
     let found = sorted
         .into_iter()

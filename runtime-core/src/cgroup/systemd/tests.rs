@@ -215,7 +215,7 @@ fn a_scope_and_a_slice_have_what_they_need() {
 }
 
 fn annotated(key: &str, value: &str) -> Result<String> {
-    let all = HashMap::from([
+    let all = BTreeMap::from([
         (key.to_owned(), value.to_owned()),
         ("org.systemd.propert".to_owned(), "x".to_owned()),
     ]);

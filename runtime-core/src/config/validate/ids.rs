@@ -1,6 +1,6 @@
 //! Lists of id mappings (user_namespaces(7), "Defining user and group ID mappings").
 
-use oci_spec::runtime::LinuxIdMapping;
+use crate::spec::LinuxIdMapping;
 
 use super::super::place::{Faults, Place};
 
@@ -14,23 +14,23 @@ pub(super) fn check(faults: &mut Faults, at: &Place<'_>, mappings: &[LinuxIdMapp
     }
     for (index, mapping) in mappings.iter().enumerate() {
         let at = at.index(index);
-        faults.expect(mapping.size() > 0, &at.name("size"), "must not be 0");
-        let ends = [("containerID", mapping.container_id()), ("hostID", mapping.host_id())];
+        faults.expect(mapping.size > 0, &at.name("size"), "must not be 0");
+        let ends = [("containerID", mapping.container_id), ("hostID", mapping.host_id)];
         for (name, first) in ends {
-            if first.checked_add(mapping.size()).is_none() {
+            if first.checked_add(mapping.size).is_none() {
                 faults.add(
                     &at.name(name),
-                    format_args!("{first} and a size of {} go past the last id", mapping.size()),
+                    format_args!("{first} and a size of {} go past the last id", mapping.size),
                 );
             }
         }
         for (other, earlier) in mappings[..index].iter().enumerate() {
             let pairs = [
-                ("containerID", mapping.container_id(), earlier.container_id()),
-                ("hostID", mapping.host_id(), earlier.host_id()),
+                ("containerID", mapping.container_id, earlier.container_id),
+                ("hostID", mapping.host_id, earlier.host_id),
             ];
             for (name, first, earlier_first) in pairs {
-                if overlap((first, mapping.size()), (earlier_first, earlier.size())) {
+                if overlap((first, mapping.size), (earlier_first, earlier.size)) {
                     faults.add(&at.name(name), format_args!("must not overlap with that of element {other}"));
                 }
             }

@@ -1,15 +1,15 @@
 //! `linux` (config-linux.md), apart from `resources` and `seccomp`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use oci_spec::runtime::{
+use crate::spec::{
     Linux, LinuxDevice, LinuxDeviceType, LinuxIntelRdt, LinuxMemoryPolicy, LinuxNamespaceType as Kind,
     LinuxNetDevice, LinuxTimeOffset, MemoryPolicyFlagType as PolicyFlag, MemoryPolicyModeType as PolicyMode,
 };
 
 use super::{
     super::place::{Faults, Place, Quoted},
-    Namespaces, ids, resources, sysctl, values,
+    Namespaces, bit, ids, resources, sysctl, values,
 };
 
 /// The largest major and minor number of a device file.
@@ -25,19 +25,18 @@ const PROPAGATION: [&str; 8] =
 pub(super) fn check(faults: &mut Faults, at: &Place<'_>, linux: &Linux, namespaces: Namespaces) {
     namespace_list(faults, &at.name("namespaces"), linux);
     user_namespace(faults, at, linux, namespaces);
-    time_offsets(faults, &at.name("timeOffsets"), linux.time_offsets().as_ref(), namespaces);
-    for (index, device) in linux.devices().iter().flatten().enumerate() {
+    time_offsets(faults, &at.name("timeOffsets"), &linux.time_offsets, namespaces);
+    for (index, device) in linux.devices.iter().enumerate() {
         self::device(faults, &at.name("devices").index(index), device);
     }
-    net_devices(faults, &at.name("netDevices"), linux.net_devices().as_ref(), namespaces);
-    for (key, value) in values::sorted(linux.sysctl().as_ref()) {
+    net_devices(faults, &at.name("netDevices"), &linux.net_devices, namespaces);
+    for (key, value) in &linux.sysctl {
         sysctl::check(faults, &at.name("sysctl"), key, value, namespaces);
     }
-    for (name, paths) in [("maskedPaths", linux.masked_paths()), ("readonlyPaths", linux.readonly_paths())] {
+    for (name, paths) in [("maskedPaths", &linux.masked_paths), ("readonlyPaths", &linux.readonly_paths)] {
         let at = at.name(name);
-        let paths = paths.as_deref().unwrap_or_default();
         for (index, path) in paths.iter().enumerate() {
-            values::absolute(faults, &at.index(index), path.as_ref());
+            values::absolute(faults, &at.index(index), path);
         }
         faults.expect(
             paths.is_empty() || namespaces.has(Kind::Mount),
@@ -46,44 +45,44 @@ pub(super) fn check(faults: &mut Faults, at: &Place<'_>, linux: &Linux, namespac
         );
     }
     if let Some(kind) =
-        linux.rootfs_propagation().as_deref().filter(|kind| !kind.is_empty() && !PROPAGATION.contains(kind))
+        linux.rootfs_propagation.as_deref().filter(|kind| !kind.is_empty() && !PROPAGATION.contains(kind))
     {
         let expected = "must be (r)private, (r)slave, (r)shared or (r)unbindable";
         faults.add(&at.name("rootfsPropagation"), format_args!("{expected} and not {}", Quoted(kind)));
     }
-    if let Some(path) = linux.cgroups_path() {
+    if let Some(path) = &linux.cgroups_path {
         values::no_nul_in_path(faults, &at.name("cgroupsPath"), path);
     }
-    values::no_nul(faults, &at.name("mountLabel"), linux.mount_label().as_deref().unwrap_or_default());
-    if let Some(flags) = linux.personality().as_ref().and_then(|personality| personality.flags().as_ref()) {
+    values::no_nul(faults, &at.name("mountLabel"), linux.mount_label.as_deref().unwrap_or_default());
+    if let Some(personality) = &linux.personality {
         faults.expect(
-            flags.is_empty(),
+            personality.flags.is_empty(),
             &at.name("personality").name("flags"),
             "must be empty: there are no flags yet",
         );
     }
-    if let Some(rdt) = linux.intel_rdt() {
+    if let Some(rdt) = &linux.intel_rdt {
         intel_rdt(faults, &at.name("intelRdt"), rdt);
     }
-    if let Some(policy) = linux.memory_policy() {
+    if let Some(policy) = &linux.memory_policy {
         memory_policy(faults, &at.name("memoryPolicy"), policy);
     }
-    if let Some(these) = linux.resources() {
+    if let Some(these) = &linux.resources {
         resources::check(faults, &at.name("resources"), these);
     }
 }
 
 fn namespace_list(faults: &mut Faults, at: &Place<'_>, linux: &Linux) {
     let mut seen = 0_u32;
-    for (index, namespace) in linux.namespaces().iter().flatten().enumerate() {
+    for (index, namespace) in linux.namespaces.iter().enumerate() {
         let at = at.index(index);
-        let bit = namespace.typ() as u32;
+        let bit = bit(namespace.typ);
         if seen & bit != 0 {
-            let kind = values::word(namespace.typ());
+            let kind = values::word(namespace.typ);
             faults.add(&at.name("type"), format_args!("must not be there twice: {kind}"));
         }
         seen |= bit;
-        if let Some(path) = namespace.path() {
+        if let Some(path) = &namespace.path {
             values::absolute(faults, &at.name("path"), path);
         }
     }
@@ -91,9 +90,8 @@ fn namespace_list(faults: &mut Faults, at: &Place<'_>, linux: &Linux) {
 
 /// A new user namespace needs both maps; a joined one has its own, though engines repeat them here.
 fn user_namespace(faults: &mut Faults, at: &Place<'_>, linux: &Linux, namespaces: Namespaces) {
-    for (name, mappings) in [("uidMappings", linux.uid_mappings()), ("gidMappings", linux.gid_mappings())] {
+    for (name, mappings) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
         let at = at.name(name);
-        let mappings = mappings.as_deref().unwrap_or_default();
         ids::check(faults, &at, mappings);
         if mappings.is_empty() {
             faults.expect(!namespaces.is_new(Kind::User), &at, "must be given for a new user namespace");
@@ -106,40 +104,44 @@ fn user_namespace(faults: &mut Faults, at: &Place<'_>, linux: &Linux, namespaces
 fn time_offsets(
     faults: &mut Faults,
     at: &Place<'_>,
-    offsets: Option<&HashMap<String, LinuxTimeOffset>>,
+    offsets: &BTreeMap<String, LinuxTimeOffset>,
     namespaces: Namespaces,
 ) {
-    let Some(offsets) = offsets.filter(|offsets| !offsets.is_empty()) else { return };
-    faults.expect(namespaces.is_new(Kind::Time), at, "needs a new time namespace in linux.namespaces");
-    for (clock, offset) in values::sorted(Some(offsets)) {
+    faults.expect(
+        offsets.is_empty() || namespaces.is_new(Kind::Time),
+        at,
+        "needs a new time namespace in linux.namespaces",
+    );
+    for (clock, offset) in offsets {
         let at = at.key(clock);
         faults.expect(
             matches!(clock.as_str(), "boottime" | "monotonic"),
             &at,
             "must be \"boottime\" or \"monotonic\"",
         );
-        if let Some(nanosecs) = offset.nanosecs().filter(|&nanosecs| nanosecs > 999_999_999) {
-            faults.add(&at.name("nanosecs"), format_args!("must be less than 1000000000 and not {nanosecs}"));
+        if offset.nanosecs > 999_999_999 {
+            let expected = "must be less than 1000000000 and not";
+            faults.add(&at.name("nanosecs"), format_args!("{expected} {}", offset.nanosecs));
         }
     }
 }
 
 fn device(faults: &mut Faults, at: &Place<'_>, device: &LinuxDevice) {
-    values::absolute(faults, &at.name("path"), device.path());
-    match device.typ() {
+    values::absolute(faults, &at.name("path"), &device.path);
+    match device.typ {
         LinuxDeviceType::A => {
             faults.add(&at.name("type"), "must be \"c\", \"u\", \"b\" or \"p\" and not \"a\"");
         }
         LinuxDeviceType::P => {}
         LinuxDeviceType::B | LinuxDeviceType::C | LinuxDeviceType::U => {
-            values::range(faults, &at.name("major"), device.major(), 0, MAX_MAJOR);
-            values::range(faults, &at.name("minor"), device.minor(), 0, MAX_MINOR);
+            values::range(faults, &at.name("major"), device.major, 0, MAX_MAJOR);
+            values::range(faults, &at.name("minor"), device.minor, 0, MAX_MINOR);
         }
     }
-    if let Some(mode) = device.file_mode().filter(|&mode| mode > MAX_MODE) {
+    if let Some(mode) = device.file_mode.filter(|&mode| mode > MAX_MODE) {
         faults.add(&at.name("fileMode"), format_args!("must be a file's mode and not {mode}"));
     }
-    for (name, id) in [("uid", device.uid()), ("gid", device.gid())] {
+    for (name, id) in [("uid", device.uid), ("gid", device.gid)] {
         values::id(faults, &at.name(name), id.unwrap_or_default());
     }
 }
@@ -147,16 +149,19 @@ fn device(faults: &mut Faults, at: &Place<'_>, device: &LinuxDevice) {
 fn net_devices(
     faults: &mut Faults,
     at: &Place<'_>,
-    devices: Option<&HashMap<String, LinuxNetDevice>>,
+    devices: &BTreeMap<String, LinuxNetDevice>,
     namespaces: Namespaces,
 ) {
-    let Some(devices) = devices.filter(|devices| !devices.is_empty()) else { return };
-    faults.expect(namespaces.has(Kind::Network), at, "needs a network namespace in linux.namespaces");
-    let mut seen = HashMap::new();
-    for (name, device) in values::sorted(Some(devices)) {
+    faults.expect(
+        devices.is_empty() || namespaces.has(Kind::Network),
+        at,
+        "needs a network namespace in linux.namespaces",
+    );
+    let mut seen = BTreeMap::new();
+    for (name, device) in devices {
         let at = at.key(name);
         values::device_name(faults, &at, name);
-        let inside = device.name().as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
+        let inside = device.name.as_ref().filter(|inside| !inside.is_empty()).unwrap_or(name);
         // `eth%d`: the kernel puts a number there that is free.
         let template = inside.strip_suffix("%d").map(|start| format!("{start}0"));
         if inside != name {
@@ -172,7 +177,7 @@ fn net_devices(
 }
 
 fn intel_rdt(faults: &mut Faults, at: &Place<'_>, rdt: &LinuxIntelRdt) {
-    if let Some(id) = rdt.clos_id() {
+    if let Some(id) = &rdt.clos_id {
         // A directory beneath resctrl's root, beside the kernel's own; `/` is the root itself.
         let taken = matches!(id.as_str(), "" | "." | ".." | "info" | "mon_data" | "mon_groups");
         if taken || id != "/" && id.contains(['/', '\n', '\0']) {
@@ -182,23 +187,23 @@ fn intel_rdt(faults: &mut Faults, at: &Place<'_>, rdt: &LinuxIntelRdt) {
             );
         }
     }
-    for (index, line) in rdt.schemata().iter().flatten().enumerate() {
+    for (index, line) in rdt.schemata.iter().enumerate() {
         faults.expect(
             !line.contains(['\n', '\0']),
             &at.name("schemata").index(index),
             "must be one line of text",
         );
     }
-    for (name, schema) in [("l3CacheSchema", rdt.l3_cache_schema()), ("memBwSchema", rdt.mem_bw_schema())] {
+    for (name, schema) in [("l3CacheSchema", &rdt.l3_cache_schema), ("memBwSchema", &rdt.mem_bw_schema)] {
         values::no_nul(faults, &at.name(name), schema.as_deref().unwrap_or_default());
     }
 }
 
 /// set_mempolicy(2): which modes take nodes, and which flags go together.
 fn memory_policy(faults: &mut Faults, at: &Place<'_>, policy: &LinuxMemoryPolicy) {
-    let nodes = policy.nodes().as_deref().unwrap_or_default();
+    let nodes = policy.nodes.as_deref().unwrap_or_default();
     let place = at.name("nodes");
-    match policy.mode() {
+    match policy.mode {
         PolicyMode::MpolDefault | PolicyMode::MpolLocal => {
             faults.expect(nodes.is_empty(), &place, "must be empty for this mode");
         }
@@ -206,7 +211,7 @@ fn memory_policy(faults: &mut Faults, at: &Place<'_>, policy: &LinuxMemoryPolicy
         _ if nodes.is_empty() => faults.add(&place, "must be given for this mode"),
         _ => values::number_list(faults, &place, nodes),
     }
-    let flags = policy.flags().as_deref().unwrap_or_default();
+    let flags = policy.flags.as_slice();
     let place = at.name("flags");
     let both =
         flags.contains(&PolicyFlag::MpolFStaticNodes) && flags.contains(&PolicyFlag::MpolFRelativeNodes);

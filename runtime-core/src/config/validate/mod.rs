@@ -10,7 +10,7 @@ mod resources;
 mod sysctl;
 mod values;
 
-use oci_spec::runtime::{Linux, LinuxNamespaceType, LinuxResources, Process, Spec};
+use crate::spec::{Linux, LinuxNamespaceType, LinuxResources, Process, Spec};
 
 use super::{
     Error,
@@ -29,24 +29,24 @@ const MAX_UTS_NAME: usize = 64;
 pub(crate) fn validate(spec: &Spec) -> Result<(), Error> {
     let mut faults = Faults::default();
     let document = Place::new("");
-    version(&mut faults, &document.name("ociVersion"), spec.version());
+    version(&mut faults, &document.name("ociVersion"), &spec.version);
     root(&mut faults, &document.name("root"), spec);
     let at = document.name("process");
-    match spec.process() {
+    match &spec.process {
         Some(process) => process::check(&mut faults, &at, process),
         None => faults.add(&at, "must be given"),
     }
-    let namespaces = Namespaces::of(spec.linux().as_ref());
-    uts_name(&mut faults, &document.name("hostname"), spec.hostname().as_deref(), namespaces);
-    uts_name(&mut faults, &document.name("domainname"), spec.domainname().as_deref(), namespaces);
+    let namespaces = Namespaces::of(spec.linux.as_ref());
+    uts_name(&mut faults, &document.name("hostname"), spec.hostname.as_deref(), namespaces);
+    uts_name(&mut faults, &document.name("domainname"), spec.domainname.as_deref(), namespaces);
     check_mounts(&mut faults, spec, namespaces);
-    if let Some(hooks) = spec.hooks() {
+    if let Some(hooks) = &spec.hooks {
         hooks::check(&mut faults, &document.name("hooks"), hooks);
     }
-    if let Some(linux) = spec.linux() {
+    if let Some(linux) = &spec.linux {
         linux::check(&mut faults, &document.name("linux"), linux, namespaces);
     }
-    if spec.annotations().as_ref().is_some_and(|annotations| annotations.contains_key("")) {
+    if spec.annotations.contains_key("") {
         faults.add(&document.name("annotations").key(""), "a key must not be empty");
     }
     faults.into_result()
@@ -58,13 +58,13 @@ pub(crate) fn validate(spec: &Spec) -> Result<(), Error> {
 /// As [`validate`].
 pub(crate) fn validate_mounts(spec: &Spec) -> Result<(), Error> {
     let mut faults = Faults::default();
-    check_mounts(&mut faults, spec, Namespaces::of(spec.linux().as_ref()));
+    check_mounts(&mut faults, spec, Namespaces::of(spec.linux.as_ref()));
     faults.into_result()
 }
 
 fn check_mounts(faults: &mut Faults, spec: &Spec, namespaces: Namespaces) {
     let document = Place::new("");
-    for (index, mount) in spec.mounts().iter().flatten().enumerate() {
+    for (index, mount) in spec.mounts.iter().enumerate() {
         mounts::check(faults, &document.name("mounts").index(index), mount, namespaces);
     }
 }
@@ -123,8 +123,8 @@ fn split_suffix(text: &str, separator: char) -> (&str, Option<&str>) {
 }
 
 fn root(faults: &mut Faults, at: &Place<'_>, spec: &Spec) {
-    match spec.root() {
-        Some(root) => values::path(faults, &at.name("path"), root.path()),
+    match &spec.root {
+        Some(root) => values::path(faults, &at.name("path"), &root.path),
         None => faults.add(at, "must be given"),
     }
 }
@@ -138,6 +138,11 @@ fn uts_name(faults: &mut Faults, at: &Place<'_>, name: Option<&str>, namespaces:
     faults.expect(namespaces.has(LinuxNamespaceType::Uts), at, "needs a UTS namespace in linux.namespaces");
 }
 
+/// A bit for each kind.
+const fn bit(kind: LinuxNamespaceType) -> u32 {
+    1 << kind as u32
+}
+
 /// Which namespaces the container has of its own, new or joined.
 #[derive(Clone, Copy, Default)]
 struct Namespaces {
@@ -148,19 +153,19 @@ struct Namespaces {
 impl Namespaces {
     fn of(linux: Option<&Linux>) -> Self {
         let mut these = Self::default();
-        for namespace in linux.and_then(|linux| linux.namespaces().as_ref()).into_iter().flatten() {
-            let set = if namespace.path().is_some() { &mut these.joined } else { &mut these.new };
-            *set |= namespace.typ() as u32;
+        for namespace in linux.iter().flat_map(|linux| &linux.namespaces) {
+            let set = if namespace.path.is_some() { &mut these.joined } else { &mut these.new };
+            *set |= bit(namespace.typ);
         }
         these
     }
 
     fn is_new(self, kind: LinuxNamespaceType) -> bool {
-        self.new & kind as u32 != 0
+        self.new & bit(kind) != 0
     }
 
     fn has(self, kind: LinuxNamespaceType) -> bool {
-        (self.new | self.joined) & kind as u32 != 0
+        (self.new | self.joined) & bit(kind) != 0
     }
 }
 

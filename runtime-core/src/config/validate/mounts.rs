@@ -1,7 +1,7 @@
 //! `mounts` (config.md, "Mounts"). What the options mean, and which of them are unknown, is rootfs' business; here only
 //! what they and the mount's other properties ask of each other.
 
-use oci_spec::runtime::{LinuxNamespaceType, Mount};
+use crate::spec::{LinuxNamespaceType, Mount};
 
 use super::{
     super::place::{Faults, Place},
@@ -9,7 +9,7 @@ use super::{
 };
 
 pub(super) fn check(faults: &mut Faults, at: &Place<'_>, mount: &Mount, namespaces: Namespaces) {
-    let destination = mount.destination();
+    let destination = &mount.destination;
     values::path(faults, &at.name("destination"), destination);
     if destination.is_relative() && !destination.as_os_str().is_empty() {
         log::warn!(
@@ -18,17 +18,17 @@ pub(super) fn check(faults: &mut Faults, at: &Place<'_>, mount: &Mount, namespac
             destination.display()
         );
     }
-    let options = mount.options().as_deref().unwrap_or_default();
+    let options = &mount.options;
     for (index, option) in options.iter().enumerate() {
         values::no_nul(faults, &at.name("options").index(index), option);
     }
-    let typ = mount.typ().as_deref().unwrap_or_default();
+    let typ = mount.typ.as_deref().unwrap_or_default();
     values::no_nul(faults, &at.name("type"), typ);
     let bind = matches!(typ, "bind" | "rbind") || has(options, &["bind", "rbind"]);
     if typ.is_empty() && !bind && !has(options, &["remount"]) {
         faults.add(&at.name("type"), "must be given, as this is no bind mount");
     }
-    match mount.source() {
+    match &mount.source {
         Some(source) => values::no_nul_in_path(faults, &at.name("source"), source),
         None => faults.expect(
             !bind || has(options, &["remount"]),
@@ -45,8 +45,8 @@ fn has(options: &[String], names: &[&str]) -> bool {
 
 /// The mount's own mappings come in pairs, need a bind mount, and replace those of the container.
 fn id_mapping(faults: &mut Faults, at: &Place<'_>, mount: &Mount, bind: bool, namespaces: Namespaces) {
-    let uids = mount.uid_mappings().as_deref().unwrap_or_default();
-    let gids = mount.gid_mappings().as_deref().unwrap_or_default();
+    let uids = &mount.uid_mappings;
+    let gids = &mount.gid_mappings;
     ids::check(faults, &at.name("uidMappings"), uids);
     ids::check(faults, &at.name("gidMappings"), gids);
     match (uids.is_empty(), gids.is_empty()) {
@@ -54,7 +54,7 @@ fn id_mapping(faults: &mut Faults, at: &Place<'_>, mount: &Mount, bind: bool, na
         (false, true) => faults.add(&at.name("gidMappings"), "must be given with uidMappings"),
         (false, false) => faults.expect(bind, &at.name("uidMappings"), "needs a bind mount"),
         (true, true) if !namespaces.has(LinuxNamespaceType::User) => {
-            let options = mount.options().iter().flatten();
+            let options = mount.options.iter();
             if let Some(index) =
                 options.into_iter().position(|option| matches!(option.as_str(), "idmap" | "ridmap"))
             {

@@ -1,8 +1,6 @@
 //! `process` (config.md, "Process").
 
-use oci_spec::runtime::{
-    ExecCPUAffinity, LinuxIOPriority, LinuxSchedulerPolicy as Policy, Process, Scheduler,
-};
+use crate::spec::{ExecCPUAffinity, LinuxIOPriority, LinuxSchedulerPolicy as Policy, Process, Scheduler};
 
 use super::{
     super::place::{Faults, Place},
@@ -16,37 +14,37 @@ const MAX_GROUPS: usize = 65_536;
 const MIN_DEADLINE_RUNTIME: u64 = 1024;
 
 pub(super) fn check(faults: &mut Faults, at: &Place<'_>, process: &Process) {
-    args(faults, &at.name("args"), process.args().as_deref().unwrap_or_default());
-    for (index, variable) in process.env().iter().flatten().enumerate() {
+    args(faults, &at.name("args"), process.args.as_slice());
+    for (index, variable) in process.env.iter().enumerate() {
         env(faults, &at.name("env").index(index), variable);
     }
-    values::absolute(faults, &at.name("cwd"), process.cwd());
+    values::absolute(faults, &at.name("cwd"), &process.cwd);
     user(faults, &at.name("user"), process);
     rlimits(faults, &at.name("rlimits"), process);
     for (name, text) in
-        [("apparmorProfile", process.apparmor_profile()), ("selinuxLabel", process.selinux_label())]
+        [("apparmorProfile", &process.apparmor_profile), ("selinuxLabel", &process.selinux_label)]
     {
         values::no_nul(faults, &at.name(name), text.as_deref().unwrap_or_default());
     }
-    if let Some(score) = process.oom_score_adj() {
+    if let Some(score) = process.oom_score_adj {
         values::range(faults, &at.name("oomScoreAdj"), score.into(), -1000, 1000);
     }
-    if let Some(size) = process.console_size().filter(|_| process.terminal() == Some(true)) {
+    if let Some(size) = process.console_size.filter(|_| process.terminal) {
         let at = at.name("consoleSize");
-        for (name, length) in [("height", size.height()), ("width", size.width())] {
+        for (name, length) in [("height", size.height), ("width", size.width)] {
             let most = u64::from(u16::MAX);
             if length > most {
                 faults.add(&at.name(name), format_args!("must be at most {most} and not {length}"));
             }
         }
     }
-    if let Some(scheduler) = process.scheduler() {
+    if let Some(scheduler) = &process.scheduler {
         scheduler_attributes(faults, &at.name("scheduler"), scheduler);
     }
-    if let Some(priority) = process.io_priority() {
+    if let Some(priority) = &process.io_priority {
         io_priority(faults, &at.name("ioPriority"), *priority);
     }
-    if let Some(affinity) = process.exec_cpu_affinity() {
+    if let Some(affinity) = &process.exec_cpu_affinity {
         exec_cpu_affinity(faults, &at.name("execCPUAffinity"), affinity);
     }
 }
@@ -70,14 +68,14 @@ fn env(faults: &mut Faults, at: &Place<'_>, variable: &str) {
 }
 
 fn user(faults: &mut Faults, at: &Place<'_>, process: &Process) {
-    let user = process.user();
-    values::id(faults, &at.name("uid"), user.uid());
-    values::id(faults, &at.name("gid"), user.gid());
-    if let Some(umask) = user.umask().filter(|&umask| umask > 0o777) {
+    let user = &process.user;
+    values::id(faults, &at.name("uid"), user.uid);
+    values::id(faults, &at.name("gid"), user.gid);
+    if let Some(umask) = user.umask.filter(|&umask| umask > 0o777) {
         faults.add(&at.name("umask"), format_args!("must be at most 511 (octal 777) and not {umask}"));
     }
     let at = at.name("additionalGids");
-    let groups = user.additional_gids().as_deref().unwrap_or_default();
+    let groups = user.additional_gids.as_slice();
     if groups.len() > MAX_GROUPS {
         return faults
             .add(&at, format_args!("must have at most {MAX_GROUPS} groups and not {}", groups.len()));
@@ -89,16 +87,16 @@ fn user(faults: &mut Faults, at: &Place<'_>, process: &Process) {
 
 fn rlimits(faults: &mut Faults, at: &Place<'_>, process: &Process) {
     let mut seen = 0_u32;
-    for (index, rlimit) in process.rlimits().iter().flatten().enumerate() {
+    for (index, rlimit) in process.rlimits.iter().enumerate() {
         let at = at.index(index);
-        let bit = 1 << rlimit.typ() as u32;
+        let bit = 1 << rlimit.typ as u32;
         if seen & bit != 0 {
-            let kind = values::word(rlimit.typ());
+            let kind = values::word(rlimit.typ);
             faults.add(&at.name("type"), format_args!("must not be there twice: {kind}"));
         }
         seen |= bit;
-        if rlimit.soft() > rlimit.hard() {
-            let (soft, hard) = (rlimit.soft(), rlimit.hard());
+        if rlimit.soft > rlimit.hard {
+            let (soft, hard) = (rlimit.soft, rlimit.hard);
             faults
                 .add(&at.name("soft"), format_args!("must be at most the hard limit {hard} and not {soft}"));
         }
@@ -106,19 +104,18 @@ fn rlimits(faults: &mut Faults, at: &Place<'_>, process: &Process) {
 }
 
 fn scheduler_attributes(faults: &mut Faults, at: &Place<'_>, scheduler: &Scheduler) {
-    let policy = *scheduler.policy();
-    if let Some(nice) = *scheduler.nice() {
+    let policy = scheduler.policy;
+    if let Some(nice) = scheduler.nice {
         values::range(faults, &at.name("nice"), nice.into(), -20, 19);
     }
-    let priority = scheduler.priority().unwrap_or_default();
+    let priority = scheduler.priority.unwrap_or_default();
     match policy {
         Policy::SchedFifo | Policy::SchedRr => {
             values::range(faults, &at.name("priority"), priority.into(), 1, 99);
         }
         _ => faults.expect(priority == 0, &at.name("priority"), "needs the policy SCHED_FIFO or SCHED_RR"),
     }
-    let times =
-        [*scheduler.runtime(), *scheduler.deadline(), *scheduler.period()].map(Option::unwrap_or_default);
+    let times = [scheduler.runtime, scheduler.deadline, scheduler.period].map(Option::unwrap_or_default);
     if policy == Policy::SchedDeadline {
         deadline(faults, at, times);
     } else {
@@ -146,11 +143,11 @@ fn deadline(faults: &mut Faults, at: &Place<'_>, [runtime, deadline, period]: [u
 }
 
 fn io_priority(faults: &mut Faults, at: &Place<'_>, priority: LinuxIOPriority) {
-    values::range(faults, &at.name("priority"), priority.priority(), 0, 7);
+    values::range(faults, &at.name("priority"), priority.priority, 0, 7);
 }
 
 fn exec_cpu_affinity(faults: &mut Faults, at: &Place<'_>, affinity: &ExecCPUAffinity) {
-    for (name, list) in [("initial", affinity.initial()), ("final", affinity.cpu_affinity_final())] {
+    for (name, list) in [("initial", &affinity.initial), ("final", &affinity.cpu_affinity_final)] {
         if let Some(list) = list {
             values::number_list(faults, &at.name(name), list);
         }

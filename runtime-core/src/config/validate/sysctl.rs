@@ -1,7 +1,7 @@
 //! `linux.sysctl`: only what belongs to a namespace of the container (config-linux.md, "Sysctl"). Anything else would
 //! change the host.
 
-use oci_spec::runtime::LinuxNamespaceType;
+use crate::spec::LinuxNamespaceType;
 
 use super::{
     super::place::{Faults, Place},

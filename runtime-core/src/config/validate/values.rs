@@ -1,6 +1,6 @@
 //! Kinds of values that several sections have.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -77,11 +77,4 @@ pub(super) fn device_name(faults: &mut Faults, at: &Place<'_>, name: &str) {
 /// A word of the specification as JSON has it, for a complaint.
 pub(super) fn word(word: impl Serialize) -> String {
     serde_json::to_string(&word).unwrap_or_default()
-}
-
-/// The entries of a map in the order of their keys, so that the same configuration always gets the same complaint.
-pub(super) fn sorted<V>(map: Option<&HashMap<String, V>>) -> Vec<(&String, &V)> {
-    let mut entries: Vec<_> = map.into_iter().flatten().collect();
-    entries.sort_unstable_by_key(|(key, _)| *key);
-    entries
 }

@@ -10,7 +10,7 @@ use nix::{
     sched::{CloneFlags, setns, unshare},
     unistd::{chroot, fchdir},
 };
-use runtime_core::oci_spec::runtime::{LinuxIdMapping, LinuxIdMappingBuilder};
+use runtime_core::spec::LinuxIdMapping;
 use std::{
     env,
     fs::{self, File},
@@ -36,8 +36,7 @@ fn ranges(text: &str) -> Result<Vec<LinuxIdMapping>> {
         if numbers.next().is_some() {
             return Err(wrong());
         }
-        let built = LinuxIdMappingBuilder::default().container_id(inside).host_id(host).size(size).build();
-        built.map_err(|error| Error::unknown(format!("id map {text:?}: {error}")))
+        Ok(LinuxIdMapping { container_id: inside, host_id: host, size })
     };
     text.split(',').map(range).collect()
 }
@@ -137,8 +136,8 @@ mod tests {
     #[test]
     fn ranges_are_read() {
         let read = ranges("0:1000:10,10:5000:1").unwrap();
-        assert_eq!((read[0].container_id(), read[0].host_id(), read[0].size()), (0, 1000, 10));
-        assert_eq!(read[1].host_id(), 5000);
+        assert_eq!((read[0].container_id, read[0].host_id, read[0].size), (0, 1000, 10));
+        assert_eq!(read[1].host_id, 5000);
         for text in ["", "0", "0:1", "0:1:2:3", "a:1:2", "0:1:-2"] {
             assert!(ranges(text).is_err(), "{text}");
         }

@@ -122,7 +122,7 @@ impl Starting {
     fn start(self) -> Result<Made> {
         let runtime = Container::load(&self.root, &self.id)?;
         let mut process = parse_process(&self.spec, Path::new("exec"))?;
-        process.set_terminal(Some(self.io.terminal));
+        process.terminal = self.io.terminal;
         let owner = Owner { id: &self.id, namespace: &self.namespace, ids: self.ids };
         let mut builder = ProcessBuilder::new(process);
         let mut streams = Streams::default();

@@ -9,7 +9,7 @@ use crate::{
 };
 use runtime_core::{
     Console, Container, ProcessBuilder, load_process,
-    oci_spec::runtime::{BoxBuilder, Capabilities, Capability, LinuxCapabilities, Process},
+    spec::{Capability, ConsoleSize, Process},
 };
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<u8, Failure> {
@@ -69,23 +69,21 @@ fn from_flags(args: &Args, container: &Container) -> Result<Process, Failure> {
     let mut process = container.spec_process()?;
     let words = (1..args.words.len()).filter_map(|index| args.word(index, "argument").transpose());
     let words: Vec<String> = words.map(|word| word.map(str::to_owned)).collect::<Result<_, _>>()?;
-    process.set_args(Some(words));
-    process.set_terminal(Some(flags.is_on("tty")));
+    process.args = words;
+    process.terminal = flags.is_on("tty");
     if let Some(cwd) = flags.text("cwd")?.filter(|cwd| !cwd.is_empty()) {
-        process.set_cwd(cwd.into());
+        process.cwd = cwd.into();
     }
-    let mut env = process.env().clone().unwrap_or_default();
-    env.extend(variables(flags)?);
-    process.set_env(Some(env));
+    process.env.extend(variables(flags)?);
     set_user(flags, &mut process)?;
     if let Some(on) = flags.switch("no-new-privs") {
-        process.set_no_new_privileges(Some(on));
+        process.no_new_privileges = on;
     }
     if let Some(label) = flags.text("process-label")?.filter(|label| !label.is_empty()) {
-        process.set_selinux_label(Some(label.to_owned()));
+        process.selinux_label = Some(label.to_owned());
     }
     if let Some(profile) = flags.text("apparmor")?.filter(|profile| !profile.is_empty()) {
-        process.set_apparmor_profile(Some(profile.to_owned()));
+        process.apparmor_profile = Some(profile.to_owned());
     }
     add_capabilities(flags, &mut process)?;
     Ok(process)
@@ -100,18 +98,17 @@ fn variables(flags: &Given) -> Result<Vec<String>, Failure> {
 }
 
 fn set_user(flags: &Given, process: &mut Process) -> Result<(), Failure> {
-    let user = process.user_mut();
+    let user = &mut process.user;
     if let Some((uid, gid)) = flags.read("user", values::user)? {
-        user.set_uid(uid);
+        user.uid = uid;
         if let Some(gid) = gid {
-            user.set_gid(gid);
+            user.gid = gid;
         }
     }
-    let mut groups = user.additional_gids().clone().unwrap_or_default();
     for text in flags.texts("additional-gids")? {
-        groups.push(values::number(text).map_err(|wanted| invalid("additional-gids", text, wanted))?);
+        let group = values::number(text).map_err(|wanted| invalid("additional-gids", text, wanted))?;
+        user.additional_gids.push(group);
     }
-    user.set_additional_gids(Some(groups).filter(|groups| !groups.is_empty()));
     Ok(())
 }
 
@@ -122,45 +119,29 @@ fn add_capabilities(flags: &Given, process: &mut Process) -> Result<(), Failure>
     if given.is_empty() {
         return Ok(());
     }
-    let own = process.capabilities().clone().unwrap_or_else(no_capabilities);
-    let mut capabilities = own.clone();
+    let sets = process.capabilities.get_or_insert_default();
     for name in given {
-        let Ok(capability) = name.strip_prefix("CAP_").unwrap_or(name).parse::<Capability>() else {
+        let Some(capability) = Capability::from_name(name) else {
             log::warn!("--cap: unknown capability {name:?} is left out");
             continue;
         };
-        let with = |set: &Option<Capabilities>| {
-            let mut set = set.clone().unwrap_or_default();
-            set.insert(capability);
-            Some(set)
-        };
-        let inheritable = own.inheritable().as_ref().is_some_and(|set| set.contains(&capability));
-        capabilities.set_bounding(with(capabilities.bounding()));
-        capabilities.set_effective(with(capabilities.effective()));
-        capabilities.set_permitted(with(capabilities.permitted()));
-        if inheritable {
-            capabilities.set_ambient(with(capabilities.ambient()));
+        sets.bounding.push(capability);
+        sets.effective.push(capability);
+        sets.permitted.push(capability);
+        if sets.inheritable.contains(&capability) {
+            sets.ambient.push(capability);
         }
     }
-    process.set_capabilities(Some(capabilities));
     Ok(())
-}
-
-/// The default of oci-spec has some.
-fn no_capabilities() -> LinuxCapabilities {
-    let mut none = LinuxCapabilities::default();
-    none.set_bounding(None).set_effective(None).set_permitted(None).set_inheritable(None).set_ambient(None);
-    none
 }
 
 /// Gives the process' terminal the size of the caller's, where it has none of its own.
 fn with_size(mut process: Process) -> Process {
-    if process.terminal() == Some(true)
-        && process.console_size().is_none()
+    if process.terminal
+        && process.console_size.is_none()
         && let Some((rows, columns)) = terminal::size().map(|size| size.cells())
     {
-        let size = BoxBuilder::default().height(rows).width(columns).build();
-        process.set_console_size(size.ok());
+        process.console_size = Some(ConsoleSize { height: rows.into(), width: columns.into() });
     }
     process
 }

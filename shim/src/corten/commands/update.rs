@@ -7,7 +7,7 @@ use crate::{
 };
 use runtime_core::{
     load_resources,
-    oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
+    spec::{LinuxCpu, LinuxMemory, LinuxPids, LinuxResources},
 };
 use std::path::Path;
 
@@ -36,17 +36,13 @@ fn from_file(path: &Path) -> Result<LinuxResources, Failure> {
 fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
     let ignored = ignore(flags)?;
     let mut resources = LinuxResources::default();
-    resources.set_memory(Some(memory(flags)?).filter(|memory| *memory != LinuxMemory::default()));
-    resources.set_cpu(Some(cpu(flags)?).filter(|cpu| *cpu != LinuxCpu::default()));
+    resources.memory = Some(memory(flags)?).filter(|memory| *memory != LinuxMemory::default());
+    resources.cpu = Some(cpu(flags)?).filter(|cpu| *cpu != LinuxCpu::default());
     if let Some(limit) = flags.read("pids-limit", values::signed)? {
-        let mut pids = LinuxPids::default();
-        pids.set_limit(limit);
-        resources.set_pids(Some(pids));
+        resources.pids = Some(LinuxPids { limit: Some(limit) });
     }
     if let Some(weight) = flags.number("blkio-weight")? {
-        let mut block_io = LinuxBlockIo::default();
-        block_io.set_weight(Some(weight));
-        resources.set_block_io(Some(block_io));
+        resources.block_io.get_or_insert_default().weight = Some(weight);
     }
     if resources == LinuxResources::default() && schemata(flags)?.is_empty() && !ignored {
         return Err(Failure::usage("update needs a limit to change; see corten update --help"));
@@ -56,24 +52,24 @@ fn from_flags(flags: &Given) -> Result<LinuxResources, Failure> {
 
 fn memory(flags: &Given) -> Result<LinuxMemory, Failure> {
     let mut memory = LinuxMemory::default();
-    memory.set_limit(flags.read("memory", values::size)?);
-    memory.set_reservation(flags.read("memory-reservation", values::size)?);
-    memory.set_swap(flags.read("memory-swap", values::size)?);
+    memory.limit = flags.read("memory", values::size)?;
+    memory.reservation = flags.read("memory-reservation", values::size)?;
+    memory.swap = flags.read("memory-swap", values::size)?;
     Ok(memory)
 }
 
 fn cpu(flags: &Given) -> Result<LinuxCpu, Failure> {
     let list = |flag| Ok::<_, Failure>(flags.text(flag)?.filter(|list| !list.is_empty()).map(str::to_owned));
     let mut cpu = LinuxCpu::default();
-    cpu.set_period(flags.number("cpu-period")?);
-    cpu.set_quota(flags.read("cpu-quota", values::signed)?);
-    cpu.set_burst(flags.number("cpu-burst")?);
-    cpu.set_shares(flags.number("cpu-share")?);
-    cpu.set_idle(flags.read("cpu-idle", values::signed)?);
-    cpu.set_realtime_period(flags.number("cpu-rt-period")?);
-    cpu.set_realtime_runtime(flags.read("cpu-rt-runtime", values::signed)?);
-    cpu.set_cpus(list("cpuset-cpus")?);
-    cpu.set_mems(list("cpuset-mems")?);
+    cpu.period = flags.number("cpu-period")?;
+    cpu.quota = flags.read("cpu-quota", values::signed)?;
+    cpu.burst = flags.number("cpu-burst")?;
+    cpu.shares = flags.number("cpu-share")?;
+    cpu.idle = flags.read("cpu-idle", values::signed)?;
+    cpu.realtime_period = flags.number("cpu-rt-period")?;
+    cpu.realtime_runtime = flags.read("cpu-rt-runtime", values::signed)?;
+    cpu.cpus = list("cpuset-cpus")?;
+    cpu.mems = list("cpuset-mems")?;
     Ok(cpu)
 }
 

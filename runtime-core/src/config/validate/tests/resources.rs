@@ -53,10 +53,6 @@ fn the_limits_of_a_cgroup() {
             &format!("hugepageLimits[0].pageSize: must be a size as \"2MB\" and not {size:?}"),
         );
     }
-    told(
-        json!({"hugepageLimits": [{"pageSize": "2MB", "limit": -2}]}),
-        "hugepageLimits[0].limit: must be a number of bytes and not -2",
-    );
     told(json!({"rdma": {"mlx5_1": {}}}), "rdma[\"mlx5_1\"]: must have hcaHandles or hcaObjects");
     told(json!({"rdma": {"a b": {"hcaHandles": 1}}}), "rdma[\"a b\"]: must be the name of an RDMA device");
     for file in ["", "memory", "../x.y", ".x", "a/b.c"] {

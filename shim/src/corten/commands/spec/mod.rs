@@ -55,15 +55,15 @@ fn is_cgroup_v2() -> bool {
 mod tests {
     use super::*;
     use crate::commands::SPEC_VERSION;
-    use runtime_core::oci_spec::runtime::{LinuxNamespaceType, Spec};
+    use runtime_core::spec::{LinuxNamespaceType, Spec};
 
     #[test]
     fn all_variants_are_specs_of_our_version() {
         for (rootless, cgroup_v2) in [(false, false), (false, true), (true, false), (true, true)] {
             let spec: Spec = serde_json::from_str(&text(rootless, cgroup_v2)).unwrap();
-            assert_eq!(spec.version(), SPEC_VERSION);
-            let namespaces = spec.linux().as_ref().unwrap().namespaces().as_ref().unwrap();
-            let has = |kind| namespaces.iter().any(|namespace| namespace.typ() == kind);
+            assert_eq!(&spec.version, SPEC_VERSION);
+            let namespaces = &spec.linux.as_ref().unwrap().namespaces;
+            let has = |kind| namespaces.iter().any(|namespace| namespace.typ == kind);
             assert_eq!(has(LinuxNamespaceType::User), rootless);
             assert_eq!(has(LinuxNamespaceType::Cgroup), cgroup_v2);
         }
