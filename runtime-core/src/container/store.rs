@@ -3,7 +3,7 @@
 use super::record::Record;
 use crate::{
     Error, ErrorKind, Result, config,
-    fs::{atomic, path, socket},
+    fs::{atomic, socket},
     spec::Spec,
 };
 use nix::fcntl::{FcntlArg, fcntl};
@@ -267,7 +267,7 @@ impl Store {
         let path = self.dir.join("criu-root");
         let path = std::path::absolute(path).map_err(|error| self.failed("find", error))?;
         DirBuilder::new().mode(0o755).create(&path).map_err(|error| self.failed("make criu-root", error))?;
-        path::real(&path).map_err(|error| self.failed("find criu-root", error))
+        crate::fs::path::real(&path).map_err(|error| self.failed("find criu-root", error))
     }
 
     /// A lock that belongs to this open file, and so to the init program that inherits it, until its execve closes it:
