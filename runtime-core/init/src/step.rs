@@ -166,6 +166,24 @@ steps! {
         /// Do not follow a symlink at the end.
         no_follow: bool,
     }
+    /// open_tree_attr(2): the same with other attributes from the start. Without it, before Linux 6.15, mount_setattr(2) is called
+    /// too.
+    74 CloneWith {
+        /// Where the mount is kept.
+        slot: Slot,
+        /// A path of the host.
+        path: Text<'a>,
+        /// The old root that a [`Step::Pivot`] has kept, if the path is to be found beneath it.
+        from: Slot,
+        /// The mounts beneath too, with their attributes.
+        recursive: bool,
+        /// Do not follow a symlink at the end.
+        no_follow: bool,
+        /// MOUNT_ATTR_* to set.
+        set: u64,
+        /// MOUNT_ATTR_* to clear.
+        clear: u64,
+    }
     /// mount_setattr(2) of the mount in `slot`.
     15 Attributes {
         /// The mount.
@@ -277,11 +295,15 @@ steps! {
         root: Slot,
         /// Where the old root is kept for a [`Step::LeaveOldRoot`]; without it it is left at once.
         old: Slot,
+        /// The old tree shares its mounts with the host's.
+        shared: bool,
     }
     /// umount2(2) with MNT_DETACH of the old root.
     63 LeaveOldRoot {
         /// Its descriptor.
         old: Slot,
+        /// The old tree shares its mounts with the host's.
+        shared: bool,
     }
     /// mount(2) with MS_MOVE and chroot(2), for a host root that cannot be pivoted.
     24 MoveRoot {

@@ -100,9 +100,10 @@ fn ordinary(message: &Message, step: Option<Step<'_>>, place: &str) -> Error {
 fn object(step: &Step<'_>) -> String {
     let text = |text: &corten_init::wire::Text<'_>| plan::shown(Path::new(OsStr::from_bytes(text.0)));
     match step {
-        Step::Clone { path, .. } | Step::Root { path, .. } | Step::WorkingDirectory { path, .. } => {
-            format!(": {}", text(path))
-        }
+        Step::Clone { path, .. }
+        | Step::CloneWith { path, .. }
+        | Step::Root { path, .. }
+        | Step::WorkingDirectory { path, .. } => format!(": {}", text(path)),
         Step::Device { target, .. }
         | Step::Symlink { target, .. }
         | Step::MaskedPath { target, .. }

@@ -3,7 +3,7 @@
 //! for RCU, 11 to 15 ms on an idle host.
 
 use super::{
-    CgroupComes, Rootfs, attributes,
+    CgroupComes, Rootfs, attributes, clone,
     entry::{self, Entry},
     label,
 };
@@ -61,14 +61,8 @@ fn plan_unified(
     set: u64,
 ) -> Result<()> {
     let slot = program.slot()?;
-    program.step(
-        entry.place,
-        &Step::Clone { slot, path: path_text(dir), from: NO_SLOT, recursive: false, no_follow: true },
-    );
-    let clear = entry.options.clear;
-    if set | clear != 0 {
-        program.step(entry.place, &attributes(slot, false, set, clear, 0));
-    }
+    let path = path_text(dir);
+    program.step(entry.place, &clone((slot, path, NO_SLOT), (false, true), (set, entry.options.clear)));
     entry::plan_attach(rootfs, entry, program, slot, 0);
     program.step(entry.place, &Step::Release { slot });
     Ok(())
@@ -79,10 +73,9 @@ fn plan_unified(
 fn plan_host(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<()> {
     let slot = program.slot()?;
     let path = text("/sys/fs/cgroup");
-    program.step(entry.place, &Step::Clone { slot, path, from: NO_SLOT, recursive: true, no_follow: true });
     let read_only = if guards::on(Guard::HostCgroups) { libc::MOUNT_ATTR_RDONLY } else { 0 };
     let set = entry.options.set | read_only;
-    program.step(entry.place, &attributes(slot, true, set, 0, 0));
+    program.step(entry.place, &clone((slot, path, NO_SLOT), (true, true), (set, 0)));
     entry::plan_attach(rootfs, entry, program, slot, 0);
     program.step(entry.place, &Step::Release { slot });
     Ok(())
@@ -154,10 +147,7 @@ fn plan_hierarchies(
     for hierarchy in hierarchies {
         let own = program.slot()?;
         let path = path_text(&hierarchy.dir);
-        program.step(place, &Step::Clone { slot: own, path, from, recursive: false, no_follow: true });
-        if set != 0 {
-            program.step(place, &attributes(own, false, set, 0, 0));
-        }
+        program.step(place, &clone((own, path, from), (false, true), (set, 0)));
         // The tmpfs itself is the root of what is attached in it: nothing of the image is on the way.
         let name = Text(hierarchy.name.as_bytes());
         program.step(place, &Step::Attach { slot: own, target: name, strictness: 2, root: slot });

@@ -21,7 +21,10 @@ use crate::{
     plan::{Place, Program, path_text},
     spec::Spec,
 };
-use corten_init::step::{NO_SLOT, Slot, Step};
+use corten_init::{
+    step::{NO_SLOT, Slot, Step},
+    wire::Text,
+};
 use std::path::{Path, PathBuf};
 
 /// MS_* of mount(2) as 64 bits.
@@ -247,7 +250,7 @@ impl<'a> Rootfs<'a> {
         let step = match (self.has_mount_namespace(), self.change) {
             (false, _) => Step::Chroot { root },
             (true, RootChange::Move) => Step::MoveRoot { root },
-            (true, RootChange::Pivot) => Step::Pivot { root, old },
+            (true, RootChange::Pivot) => Step::Pivot { root, old, shared: self.is_shared()? },
         };
         program.step(Place::Property("root.path"), &step);
         Ok(Some(old).filter(|old| *old != NO_SLOT))
@@ -256,7 +259,8 @@ impl<'a> Rootfs<'a> {
     /// Plans to await the cgroup that comes after the pivot, to mount it, and to leave the `old` root.
     pub(crate) fn plan_late_cgroup(&mut self, program: &mut Program, view: &View, old: Slot) -> Result<()> {
         cgroup_mount::plan_unfilled(self, old, program, view)?;
-        program.step(Place::Property("root.path"), &Step::LeaveOldRoot { old });
+        let step = Step::LeaveOldRoot { old, shared: self.is_shared()? };
+        program.step(Place::Property("root.path"), &step);
         Ok(())
     }
 
@@ -282,6 +286,11 @@ impl<'a> Rootfs<'a> {
         for (place, slot) in std::mem::take(&mut self.read_only_at_last) {
             program.step(place, &attributes(slot, false, libc::MOUNT_ATTR_RDONLY, 0, 0));
         }
+    }
+
+    /// Whether the tree stays in touch with the host's both ways until the root is changed; else no mount of it does.
+    fn is_shared(&self) -> Result<bool> {
+        Ok(self.propagation()?.is_some_and(|flags| flags & ms::SHARED != 0))
     }
 
     /// linux.rootfsPropagation as MS_* flags.
@@ -366,6 +375,19 @@ pub(crate) fn path(spec: &Spec, bundle: &Path) -> Result<PathBuf> {
         return Err(Error::new(ErrorKind::InvalidConfig, message));
     }
     Ok(real)
+}
+
+/// A clone of the host's tree at a path (beneath a slot) in a slot, whether recursive and not following a symlink at the end,
+/// with attributes to set and to clear.
+fn clone<'a>(
+    (slot, path, from): (Slot, Text<'a>, Slot),
+    (recursive, no_follow): (bool, bool),
+    (set, clear): (u64, u64),
+) -> Step<'a> {
+    match set | clear {
+        0 => Step::Clone { slot, path, from, recursive, no_follow },
+        _ => Step::CloneWith { slot, path, from, recursive, no_follow, set, clear },
+    }
 }
 
 /// A change of attributes without a mapping of ids.

@@ -1,7 +1,7 @@
 //! `mounts`, config.md "Mounts".
 
 use super::{
-    Rootfs, attributes, cgroup_mount, devices,
+    Rootfs, attributes, cgroup_mount, clone, devices,
     entry::{Entry, entries, plan_attach},
     idmap, label,
     long_options::{self, Way},
@@ -51,9 +51,9 @@ pub(super) fn plan_early_one(
     let Some(bind) = entry.options.bind.filter(|_| !entry.options.remount) else { return Ok(()) };
     let slot = program.slot()?;
     let source = entry.source(rootfs.bundle)?;
-    plan_clone(rootfs, entry, program, slot, &source, bind.recursive);
+    plan_clone(rootfs, entry, program, (slot, bind.recursive), &source, (0, 0));
     // In the host's namespace the clone shares with the host; in the container's it must only receive.
-    if rootfs.propagation()?.is_none_or(|flags| flags & super::ms::SHARED == 0) {
+    if !rootfs.is_shared()? {
         program.step(entry.place, &attributes(slot, true, 0, 0, super::ms::SLAVE));
     }
     if let Place::Item(list, index) = entry.place {
@@ -164,16 +164,20 @@ pub(super) fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Pr
         return Ok(());
     }
     let recursive = entry.options.bind.is_some_and(|bind| bind.recursive);
+    let options = &entry.options;
+    let mut given = (0, 0);
     let slot = match rootfs.early.find(entry.place) {
         Some(slot) => slot,
         None => {
             let slot = program.slot()?;
-            plan_clone(rootfs, entry, program, slot, &source, recursive);
+            if !recursive {
+                given = (options.set, options.clear);
+            }
+            plan_clone(rootfs, entry, program, (slot, recursive), &source, given);
             slot
         }
     };
-    let options = &entry.options;
-    if options.set | options.clear != 0 {
+    if options.set | options.clear != 0 && given == (0, 0) {
         program.step(entry.place, &attributes(slot, false, options.set, options.clear, 0));
     }
     if options.recursive_set | options.recursive_clear != 0 {
@@ -188,15 +192,13 @@ fn plan_clone(
     rootfs: &Rootfs<'_>,
     entry: &Entry<'_>,
     program: &mut Program,
-    slot: Slot,
+    (slot, recursive): (Slot, bool),
     source: &Path,
-    recursive: bool,
+    given: (u64, u64),
 ) {
     let no_follow = entry.options.src_nofollow;
-    program.step(
-        entry.place,
-        &Step::Clone { slot, path: path_text(source), from: NO_SLOT, recursive, no_follow },
-    );
+    let step = clone((slot, path_text(source), NO_SLOT), (recursive, no_follow), given);
+    program.step(entry.place, &step);
     idmap::plan(rootfs, entry, program, slot);
 }
 

@@ -94,8 +94,11 @@ table! {
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[(&str, libc::c_long, Class)] = &[];
 
+/// What libc does not name yet.
+const NEW: &[(&str, libc::c_long, Class)] = &[("SYS_open_tree_attr", 467, Class::Descriptor)];
+
 fn find(number: i64) -> Option<(&'static str, Class)> {
-    let mut all = TABLE.iter().chain(OLD);
+    let mut all = TABLE.iter().chain(OLD).chain(NEW);
     all.find(|(_, other, _)| *other == number)
         .map(|(name, _, class)| (name.trim_start_matches("SYS_"), *class))
 }
@@ -128,7 +131,7 @@ pub fn path_argument(number: i64) -> Option<usize> {
         | "statfs" => Some(0),
         "move_mount" => Some(3),
         "fsopen" => Some(0),
-        "open_tree" | "mount_setattr" | "execveat" | "utimensat" => Some(1),
+        "open_tree" | "open_tree_attr" | "mount_setattr" | "execveat" | "utimensat" => Some(1),
         _ if name.starts_with('f') && class != Class::Plain && !name.ends_with("at") => None,
         _ if name.ends_with("at") || matches!(name, "renameat2" | "openat2" | "faccessat2" | "statx") => {
             Some(1)

@@ -1,7 +1,7 @@
 //! Which function carries out which step.
 
 use super::{
-    State, channel, copy_up,
+    State, beside, channel, copy_up,
     hooks::{self, Hook},
     identity, listener, malformed, mounts, procfs, program,
     sys::{self, CStr, Forked, Res},
@@ -15,6 +15,7 @@ use crate::{
 
 /// Carries out one step. The order of the arms is the order of a container's birth.
 pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
+    beside::before(state, step);
     match *step {
         Step::Dumpable { on } => sys::set_dumpable(on || !guards::on(Guard::Dumpable)),
         Step::Procfs { slot } => {
@@ -90,7 +91,11 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
             mounts::mount_onto(state, slot, &what, target, root)
         }
         Step::Clone { slot, path, from, recursive, no_follow } => {
-            mounts::clone(state, slot, path, from, (recursive, no_follow))
+            mounts::clone(state, slot, path, from, (recursive, no_follow), None)
+        }
+        Step::CloneWith { slot, path, from, recursive, no_follow, set, clear } => {
+            let change = sys::MountAttr { set, clear, propagation: 0, user_namespace: 0 };
+            mounts::clone(state, slot, path, from, (recursive, no_follow), Some(&change))
         }
         Step::Attributes { slot, recursive, set, clear, propagation, user_namespace } => {
             mounts::attributes(state, slot, recursive, set, clear, propagation, user_namespace)
@@ -113,17 +118,17 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
         }
         Step::Directory { root, target } => mounts::directory(state.fd(root), target),
         Step::Device { root, target, mode, device, uid, gid, bind } => {
-            mounts::device(state.fd(root), target, &mounts::Device { mode, device, uid, gid, bind })
+            mounts::device(state, root, target, &mounts::Device { mode, device, uid, gid, bind })
         }
         Step::Symlink { root, points_to, target, replace } => {
-            mounts::symlink(state.fd(root), points_to, target, replace)
+            mounts::symlink(state, root, points_to, target, replace)
         }
         Step::Terminal { root, socket, height, width, console, uid } => {
             terminal::open(state, &Terminal { root, socket, height, width, console, uid })
         }
         Step::ReopenNull { root } => terminal::reopen_null(state.fd(root)),
-        Step::Pivot { root, old } => mounts::pivot(state, root, old),
-        Step::LeaveOldRoot { old } => mounts::leave_old_root(state, old),
+        Step::Pivot { root, old, shared } => mounts::pivot(state, root, old, shared),
+        Step::LeaveOldRoot { old, shared } => mounts::leave_old_root(state, old, shared),
         Step::MoveRoot { root } => mounts::move_root(state.fd(root)),
         Step::Chroot { root } => mounts::chroot(state.fd(root)),
         Step::ReadOnlyPath { root, target } => mounts::read_only_path(state.fd(root), target),
@@ -155,6 +160,7 @@ fn carry_out_on_process(state: &mut State, step: &Step) -> Res<()> {
             sys::capset(effective, permitted, inheritable)
         }
         Step::Umask { mask } => {
+            state.no_umask = false;
             sys::umask(mask);
             Ok(())
         }

@@ -1,6 +1,7 @@
 //! The init program's own code: it reads a plan and carries it out, step by step. It decides nothing that the parent can
 //! decide, allocates nothing, and ends at the first fault with a report.
 
+mod beside;
 mod channel;
 mod copy_up;
 mod dispatch;
@@ -37,6 +38,10 @@ pub(crate) struct State {
     /// The mounts that masked paths are cloned from are attached.
     masked_directory: bool,
     masked_null: bool,
+    /// The directory that the last entry was put into.
+    kept: beside::Kept,
+    /// The umask is 0, for modes as they are asked for.
+    no_umask: bool,
     /// The phases that the parent has said are done, a bit each.
     answered: u32,
     /// The descriptor that came with an answer.
@@ -120,6 +125,8 @@ pub fn run(arguments: Arguments) -> ! {
         home: home::Home::new(),
         masked_directory: false,
         masked_null: false,
+        kept: beside::Kept::new(),
+        no_umask: false,
         answered: 0,
         received: None,
         step: 0,

@@ -1,7 +1,7 @@
 //! The container's tree of mounts, by descriptors: fsopen, open_tree, mount_setattr, move_mount, pivot_root.
 
 use super::{
-    State, channel,
+    State, beside, channel,
     paths::{self, Missing, Strictness},
     sys::{self, CStr, Fault, Fd, MountAttr, Res, errno, fault},
 };
@@ -167,19 +167,26 @@ pub(super) fn remount(root: i32, target: Text, recursive: bool, change: &MountAt
 }
 
 /// Attaches the mount in `slot` at `target`, made if it is missing.
-pub(super) fn attach(state: &State, slot: Slot, target: Text, strictness: u8, root: Slot) -> Res<()> {
+pub(super) fn attach(state: &mut State, slot: Slot, target: Text, strictness: u8, root: Slot) -> Res<()> {
     let mount = state.fd(slot);
     let strictness = Strictness::from_wire(strictness);
+    if beside::attach(state, mount, target, strictness, root) {
+        return Ok(());
+    }
     let is_directory = sys::stat_fd(mount)?.is(sys::S_IFDIR);
     let missing = if is_directory { Missing::Directory } else { Missing::File };
     let place = paths::open_or_make(state.fd(root), target, strictness, missing)?;
-    // The kernel would only say that its argument is invalid.
-    match (is_directory, sys::stat_fd(place.raw())?.is(sys::S_IFDIR)) {
-        (true, false) => return Err(fault(nr::MOVE_MOUNT, errno::ENOTDIR)),
-        (false, true) => return Err(fault(nr::MOVE_MOUNT, errno::EISDIR)),
-        _ => {}
+    if is_directory {
+        beside::forget(state);
     }
-    sys::move_mount(mount, place.raw())
+    sys::move_mount(mount, place.raw()).map_err(|refused| {
+        // The kernel only says that its argument is invalid.
+        match (is_directory, sys::stat_fd(place.raw()).is_ok_and(|place| place.is(sys::S_IFDIR))) {
+            (true, false) => fault(nr::MOVE_MOUNT, errno::ENOTDIR),
+            (false, true) => fault(nr::MOVE_MOUNT, errno::EISDIR),
+            _ => refused,
+        }
+    })
 }
 
 /// Makes the directories of `target`.
@@ -190,15 +197,15 @@ pub(super) fn directory(root: i32, target: Text) -> Res<()> {
 /// A read-only clone of `target` over itself.
 pub(super) fn read_only_path(root: i32, target: Text) -> Res<()> {
     let Some(place) = existing(root, target)? else { return Ok(()) };
-    let tree = sys::clone_tree(place.raw(), CStr::new(b"\0"), true, false)?;
     let read_only = MountAttr { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
     if !guards::on(Guard::OneResolution) {
+        let tree = sys::clone_tree(place.raw(), CStr::new(b"\0"), true, false)?;
         sys::move_mount(tree.raw(), place.raw())?;
         let again = paths::open(root, target.into(), Strictness::Follow)?;
         let _ = sys::mount_setattr(again.raw(), true, &read_only); // what is no mount just now may be one next time
         return Ok(());
     }
-    sys::mount_setattr(tree.raw(), true, &read_only)?;
+    let tree = sys::clone_tree_with(place.raw(), CStr::new(b"\0"), true, false, &read_only)?;
     sys::move_mount(tree.raw(), place.raw())
 }
 
@@ -258,13 +265,23 @@ impl Device {
 }
 
 /// A device, or the proof that the one that is there is the same.
-pub(super) fn device(root: i32, target: Text, device: &Device) -> Res<()> {
-    let (parent, name) = paths::parent_of(root, target)?;
-    let name = name.as_cstr();
-    sys::umask(0);
-    match sys::mknodat(parent.raw(), name, device.mode, device.device) {
+pub(super) fn device(state: &mut State, root: Slot, target: Text, device: &Device) -> Res<()> {
+    if !core::mem::replace(&mut state.no_umask, true) {
+        sys::umask(0);
+    }
+    match beside::directory(state, root, target) {
+        Some((parent, name)) => device_in(parent, name, target, device),
+        None => {
+            let (parent, name) = paths::parent_of(state.fd(root), target)?;
+            device_in(parent.raw(), name.as_cstr(), target, device)
+        }
+    }
+}
+
+fn device_in(parent: i32, name: CStr, target: Text, device: &Device) -> Res<()> {
+    match sys::mknodat(parent, name, device.mode, device.device) {
         Err(Fault { errno: errno::EEXIST, .. }) => {
-            let there = sys::openat(parent.raw(), name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
+            let there = sys::openat(parent, name, sys::O_PATH | sys::O_NOFOLLOW, 0)?;
             let found = sys::stat_fd(there.raw())?;
             return match device.is(found) {
                 true => Ok(()),
@@ -277,7 +294,7 @@ pub(super) fn device(root: i32, target: Text, device: &Device) -> Res<()> {
         other => other?,
     }
     if device.uid != 0 || device.gid != 0 {
-        sys::chownat(parent.raw(), name, device.uid, device.gid)?;
+        sys::chownat(parent, name, device.uid, device.gid)?;
     }
     Ok(())
 }
@@ -292,20 +309,34 @@ fn bind_device(path: Text, device: &Device, place: i32) -> Res<()> {
 }
 
 /// A symlink. One that exists is kept, or replaced beneath the descriptor of its directory.
-pub(super) fn symlink(root: i32, points_to: Text, target: Text, replace: bool) -> Res<()> {
-    let (parent, name) = paths::parent_of(root, target)?;
-    let name = name.as_cstr();
+pub(super) fn symlink(
+    state: &mut State,
+    root: Slot,
+    points_to: Text,
+    target: Text,
+    replace: bool,
+) -> Res<()> {
+    match beside::directory(state, root, target) {
+        Some((parent, name)) => symlink_in(parent, name, points_to, replace),
+        None => {
+            let (parent, name) = paths::parent_of(state.fd(root), target)?;
+            symlink_in(parent.raw(), name.as_cstr(), points_to, replace)
+        }
+    }
+}
+
+fn symlink_in(parent: i32, name: CStr, points_to: Text, replace: bool) -> Res<()> {
     for _ in 0..ATTEMPTS {
-        match sys::symlinkat(points_to.into(), parent.raw(), name) {
+        match sys::symlinkat(points_to.into(), parent, name) {
             Err(Fault { errno: errno::EEXIST, .. }) if !replace => return Ok(()),
             Err(Fault { errno: errno::EEXIST, .. }) => {}
             other => return other,
         }
         let mut there = [0_u8; 256];
-        if sys::readlinkat(parent.raw(), name, &mut there).is_ok_and(|there| there == points_to.0) {
+        if sys::readlinkat(parent, name, &mut there).is_ok_and(|there| there == points_to.0) {
             return Ok(());
         }
-        match sys::unlinkat(parent.raw(), name) {
+        match sys::unlinkat(parent, name) {
             Err(Fault { errno: errno::ENOENT, .. }) => {}
             other => other?,
         }
@@ -315,47 +346,62 @@ pub(super) fn symlink(root: i32, points_to: Text, target: Text, replace: bool) -
 
 /// pivot_root(2) without a directory for the old root: it is stacked over the new one, out of reach of paths, and detached, or
 /// kept in the slot `old` for a while.
-pub(super) fn pivot(state: &mut State, root: Slot, old: Slot) -> Res<()> {
+pub(super) fn pivot(state: &mut State, root: Slot, old: Slot, shared: bool) -> Res<()> {
+    if old == NO_SLOT && !shared {
+        sys::fchdir(state.fd(root))?;
+        sys::pivot_root_here()?;
+        // umount2(2) takes what lies uppermost here: the old root.
+        sys::detach(CStr::new(b".\0"))?;
+        return sys::chdir(CStr::new(b"/\0"));
+    }
     let fd = sys::openat(sys::AT_FDCWD, CStr::new(b"/\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;
     sys::fchdir(state.fd(root))?;
     sys::pivot_root_here()?;
     if old == NO_SLOT {
-        return detach_old_root(fd.raw());
+        return detach_old_root(fd.raw(), shared);
     }
     state.fill(old, fd);
     sys::chdir(CStr::new(b"/\0"))
 }
 
 /// Detaches the old root that is in the slot `old`.
-pub(super) fn leave_old_root(state: &mut State, old: Slot) -> Res<()> {
-    detach_old_root(state.fd(old))?;
+pub(super) fn leave_old_root(state: &mut State, old: Slot, shared: bool) -> Res<()> {
+    detach_old_root(state.fd(old), shared)?;
     state.close(old);
     Ok(())
 }
 
-fn detach_old_root(old: i32) -> Res<()> {
+fn detach_old_root(old: i32, shared: bool) -> Res<()> {
     let here = CStr::new(b".\0");
     sys::fchdir(old)?;
-    // So that the end of the old tree is not passed on to the host.
-    sys::mount_propagation(here, MS_SLAVE | MS_REC)?;
+    if shared {
+        // So that the end of the old tree is not passed on to the host.
+        sys::mount_propagation(here, MS_SLAVE | MS_REC)?;
+    }
     sys::detach(here)?;
     sys::chdir(CStr::new(b"/\0"))
 }
 
-/// A clone of the host's mount at `path`: beneath the old root `from`, when the container's is in force already.
+/// A clone of the host's mount at `path`, with a `change` of its attributes if there is one: beneath the old root `from`, when
+/// the container's is in force already.
 pub(super) fn clone(
     state: &mut State,
     slot: Slot,
     path: Text,
     from: Slot,
     (recursive, no_follow): (bool, bool),
+    change: Option<&MountAttr>,
 ) -> Res<()> {
+    let clone = |directory, path, no_follow| match change {
+        None => sys::clone_tree(directory, path, recursive, no_follow),
+        Some(change) => sys::clone_tree_with(directory, path, recursive, no_follow, change),
+    };
     let mount = if from == NO_SLOT {
-        sys::clone_tree(sys::AT_FDCWD, path.into(), recursive, no_follow)?
+        clone(sys::AT_FDCWD, path.into(), no_follow)?
     } else {
         let flags = sys::O_PATH | if no_follow { sys::O_NOFOLLOW } else { 0 };
         let place = sys::openat2(state.fd(from), path.into(), flags, 0, sys::RESOLVE_IN_ROOT)?;
-        sys::clone_tree(place.raw(), CStr::new(b"\0"), recursive, false)?
+        clone(place.raw(), CStr::new(b"\0"), false)?
     };
     state.fill(slot, mount);
     Ok(())

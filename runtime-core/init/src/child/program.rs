@@ -32,8 +32,7 @@ pub(super) fn find(state: &mut State, candidates: Texts, name: Text) -> Res<()> 
 }
 
 fn check(path: CStr) -> Res<()> {
-    let file = sys::openat(sys::AT_FDCWD, path, sys::O_PATH, 0)?;
-    if !sys::stat_fd(file.raw())?.is(sys::S_IFREG) {
+    if !sys::stat_path(path)?.is(sys::S_IFREG) {
         return Err(fault(nr::EXECVE, errno::EACCES));
     }
     sys::may_execute(path)
@@ -95,6 +94,9 @@ pub(super) fn working_directory(state: &mut State, path: Text, again: bool) -> R
 fn enter(path: Text) -> Res<()> {
     if !guards::on(Guard::WorkingDirectory) {
         return sys::chdir(path.into());
+    }
+    if path.0 == b"/" {
+        return sys::chdir(path.into()); // where it leads to no image has a say in
     }
     let resolve = sys::RESOLVE_IN_ROOT | sys::RESOLVE_NO_MAGICLINKS;
     let root = sys::openat(sys::AT_FDCWD, CStr::new(b"/\0"), sys::O_PATH | sys::O_DIRECTORY, 0)?;

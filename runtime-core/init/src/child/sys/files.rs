@@ -144,11 +144,19 @@ pub const fn makedev(major: u32, minor: u32) -> u64 {
 }
 
 pub fn stat_fd(fd: i32) -> Res<Stat> {
+    statx(fd, CStr::new(b"\0"), AT_EMPTY_PATH)
+}
+
+/// Of what `path` leads to, symlinks followed.
+pub fn stat_path(path: CStr) -> Res<Stat> {
+    statx(AT_FDCWD, path, 0)
+}
+
+fn statx(directory: i32, path: CStr, flags: usize) -> Res<Stat> {
     const STATX_BASIC_STATS: usize = 0x7ff;
     let mut words = [0_u32; 64]; // struct statx is 256 bytes
-    let arguments =
-        [fd_arg(fd), c"".as_ptr() as usize, AT_EMPTY_PATH, STATX_BASIC_STATS, words.as_mut_ptr() as usize, 0];
-    call(nr::STATX, arguments)?;
+    let answer = words.as_mut_ptr() as usize;
+    call(nr::STATX, [fd_arg(directory), path.pointer(), flags, STATX_BASIC_STATS, answer, 0])?;
     // Offsets of struct statx: uid 20, mode 28 (16 bits), size 40 (64 bits), rdev major 128, minor 132.
     // Both architectures are little-endian.
     let size = u64::from(words[10]) | u64::from(words[11]) << 32;

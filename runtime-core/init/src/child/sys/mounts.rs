@@ -36,13 +36,17 @@ pub fn pivot_root_here() -> Res<()> {
 
 /// open_tree(2) with OPEN_TREE_CLONE.
 pub fn clone_tree(directory: i32, path: CStr, recursive: bool, no_follow: bool) -> Res<Fd> {
+    let flags = clone_flags(path, recursive, no_follow);
+    call(nr::OPEN_TREE, [fd_arg(directory), path.pointer(), flags, 0, 0, 0]).map(new_fd)
+}
+
+fn clone_flags(path: CStr, recursive: bool, no_follow: bool) -> usize {
     const OPEN_TREE_CLONE: usize = 1;
     #[allow(clippy::cast_possible_truncation)]
     let mut flags = OPEN_TREE_CLONE | O_CLOEXEC as usize;
     flags |= if recursive { AT_RECURSIVE } else { 0 };
     flags |= if no_follow { AT_SYMLINK_NOFOLLOW } else { 0 };
-    flags |= if path.0.first().is_none_or(|byte| *byte == 0) { AT_EMPTY_PATH } else { 0 };
-    call(nr::OPEN_TREE, [fd_arg(directory), path.pointer(), flags, 0, 0, 0]).map(new_fd)
+    flags | if path.0.first().is_none_or(|byte| *byte == 0) { AT_EMPTY_PATH } else { 0 }
 }
 
 /// move_mount(2) of the mount `mount` onto the file `target`.
@@ -52,6 +56,19 @@ pub fn move_mount(mount: i32, target: i32) -> Res<()> {
     let empty = c"".as_ptr() as usize;
     call(nr::MOVE_MOUNT, [fd_arg(mount), empty, fd_arg(target), empty, F_EMPTY_PATH | T_EMPTY_PATH, 0])
         .map(drop)
+}
+
+/// move_mount(2) of the mount `mount` onto `name` in `directory`, which is not followed if it is a symlink.
+pub fn move_mount_to(mount: i32, directory: i32, name: CStr) -> Res<()> {
+    const F_EMPTY_PATH: usize = 4;
+    let (from, to) = (c"".as_ptr() as usize, name.pointer());
+    call(nr::MOVE_MOUNT, [fd_arg(mount), from, fd_arg(directory), to, F_EMPTY_PATH, 0]).map(drop)
+}
+
+/// The same of a mount whose root is a directory; of any other the kernel says ENOTDIR.
+pub fn move_directory_to(mount: i32, directory: i32, name: CStr) -> Res<()> {
+    let (from, to) = (c".".as_ptr() as usize, name.pointer());
+    call(nr::MOVE_MOUNT, [fd_arg(mount), from, fd_arg(directory), to, 0, 0]).map(drop)
 }
 
 /// `struct mount_attr`.
@@ -68,6 +85,25 @@ pub fn mount_setattr(mount: i32, recursive: bool, attributes: &MountAttr) -> Res
     let pointer = core::ptr::from_ref(attributes) as usize;
     let arguments = [fd_arg(mount), c"".as_ptr() as usize, flags, pointer, size_of::<MountAttr>(), 0];
     call(nr::MOUNT_SETATTR, arguments).map(drop)
+}
+
+/// [`clone_tree`] with other attributes: open_tree_attr(2), which Linux has from 6.15 on, and else the two calls that it
+/// stands for.
+pub fn clone_tree_with(
+    directory: i32,
+    path: CStr,
+    recursive: bool,
+    no_follow: bool,
+    attributes: &MountAttr,
+) -> Res<Fd> {
+    let pointer = core::ptr::from_ref(attributes) as usize;
+    let flags = clone_flags(path, recursive, no_follow);
+    let arguments = [fd_arg(directory), path.pointer(), flags, pointer, size_of::<MountAttr>(), 0];
+    call(nr::OPEN_TREE_ATTR, arguments).map(new_fd).or_else(|_| {
+        let tree = clone_tree(directory, path, recursive, no_follow)?;
+        mount_setattr(tree.raw(), recursive, attributes)?;
+        Ok(tree)
+    })
 }
 
 pub fn fsopen(kind: CStr) -> Res<Fd> {
