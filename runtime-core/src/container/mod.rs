@@ -18,6 +18,7 @@ mod id_mapped;
 #[cfg(feature = "checkpoint")]
 mod image;
 mod kill;
+mod list;
 mod made;
 mod members;
 mod mounts;
@@ -55,7 +56,7 @@ use crate::{
     spec::{LinuxResources, Mount, Spec},
 };
 use record::Record;
-use std::{collections::HashMap, os::fd::OwnedFd, path::Path};
+use std::{os::fd::OwnedFd, path::Path};
 use store::Store;
 
 /// A container that exists, whoever made it: found by its id, or part of a [`Created`] or a [`Running`] one.
@@ -108,31 +109,6 @@ impl Container {
             record = store.read()?;
         }
         Ok(Self { store, record })
-    }
-
-    /// All containers of the state directory `root`, by id. A root that does not exist has none; a container whose state
-    /// cannot be read is passed over with a warning.
-    ///
-    /// # Errors
-    /// The root cannot be read.
-    pub fn list(root: &Path) -> Result<Vec<Self>> {
-        let load = |id: String| match Store::name(root, &id).and_then(Self::read) {
-            Ok(container) => Some(container),
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    log::warn!("{}", error.report());
-                }
-                None
-            }
-        };
-        let mut list: Vec<_> = Store::ids(root)?.into_iter().filter_map(load).collect();
-        let mut names = HashMap::new();
-        for container in &mut list {
-            let owner = container.record.owner;
-            let name = names.entry(owner).or_insert_with(|| container.record.owner_name());
-            container.record.owner_name = Some(name.clone());
-        }
-        Ok(list)
     }
 
     /// Its id, unique in its state directory.

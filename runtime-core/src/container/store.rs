@@ -6,7 +6,10 @@ use crate::{
     fs::{atomic, socket},
     spec::Spec,
 };
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl, open, openat},
+    sys::stat::Mode,
+};
 use std::{
     fs::{self, DirBuilder, File, FileTimes, OpenOptions, TryLockError},
     io::{self, Read},
@@ -15,6 +18,7 @@ use std::{
         unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -31,6 +35,8 @@ const CONFIG: &str = "config.json";
 pub(super) struct Store {
     dir: PathBuf,
     id: String,
+    /// The root's descriptor, while many containers are gone through: their paths are shorter then.
+    root: Option<Arc<File>>,
 }
 
 /// The container's lock, flock(2) of its directory, held while it lives.
@@ -47,7 +53,7 @@ impl Store {
     /// Names the directory; touches nothing.
     pub(super) fn name(root: &Path, id: &str) -> Result<Self> {
         check_id(id)?;
-        Ok(Self { dir: root.join(id), id: id.to_owned() })
+        Ok(Self { dir: root.join(id), id: id.to_owned(), root: None })
     }
 
     /// The directory of a container that exists.
@@ -84,16 +90,36 @@ impl Store {
 
     /// The ids of all directories of `root`.
     pub(super) fn ids(root: &Path) -> Result<Vec<String>> {
+        let failed = |error| Error::io(format!("state directory {}: read", root.display()), error);
         let entries = match fs::read_dir(root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other
-                .map_err(|error| Error::io(format!("state directory {}: read", root.display()), error))?,
+            other => other.map_err(failed)?,
         };
         let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         let mut ids: Vec<_> = directories.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         ids.retain(|id| check_id(id).is_ok());
         ids.sort_unstable();
         Ok(ids)
+    }
+
+    /// The same, its files found beneath the root's descriptor until [`Store::leave_root`].
+    pub(super) fn beneath(self, root: Option<&Arc<File>>) -> Self {
+        Self { root: root.cloned(), ..self }
+    }
+
+    /// Lets go of the root's descriptor.
+    pub(super) fn leave_root(&mut self) {
+        self.root = None;
+    }
+
+    /// Opens the file `name` for reading.
+    fn open_file(&self, name: &str, flags: OFlag) -> io::Result<File> {
+        let flags = flags | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let file = match &self.root {
+            None => open(&self.dir.join(name), flags, Mode::empty()),
+            Some(root) => openat(root, [&self.id, "/", name].concat().as_str(), flags, Mode::empty()),
+        };
+        Ok(file?.into())
     }
 
     pub(super) fn missing(&self) -> Error {
@@ -198,8 +224,7 @@ impl Store {
     }
 
     fn bytes_of(&self, name: &str) -> io::Result<Vec<u8>> {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(name))?;
+        let mut file = self.open_file(name, OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)?;
         let mut bytes = vec![0; 4096];
         let length = read_once(&mut file, &mut bytes)?;
         bytes.truncate(length);
@@ -283,7 +308,7 @@ impl Store {
 
     /// Whether an init program holds that lock. It is asked for and not taken.
     pub(super) fn init_waits(&self) -> Result<bool> {
-        let file = match File::open(self.dir.join("init.lock")) {
+        let file = match self.open_file("init.lock", OFlag::empty()) {
             // A container that was run has none.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(|error| self.failed("open init.lock", error))?,

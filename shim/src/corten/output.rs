@@ -52,24 +52,27 @@ impl Format {
 
 /// Lines of columns that stand below each other, as runc prints them: at least 12 wide, 3 apart. What would make another
 /// line, or move on a terminal, is written out: a bundle's path may have line ends.
-pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+pub(crate) fn table<const COLUMNS: usize>(mut rows: Vec<[String; COLUMNS]>) -> String {
     let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    let mut rows = rows.to_vec();
-    for cell in rows.as_flattened_mut() {
-        if cell.contains(char::is_control) {
-            *cell = cell.chars().map(visible).collect();
-        }
-    }
+    let is_plain = |cell: &str| cell.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let width_of = |cell: &str| if is_plain(cell) { cell.len() } else { cell.chars().count() };
     let mut widths = [12; COLUMNS];
-    for row in &rows {
+    for row in &mut rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count() + 3);
+            if !is_plain(cell) {
+                *cell = cell.chars().map(visible).collect();
+            }
+            *width = (*width).max(width_of(cell) + 3);
         }
     }
-    let mut text = String::new();
+    let mut text = String::with_capacity(rows.len() * widths.iter().sum::<usize>());
     for row in &rows {
-        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(line.trim_end());
+        let start = text.len();
+        for (cell, width) in row.iter().zip(widths) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', width - width_of(cell)));
+        }
+        text.truncate(start + text[start..].trim_end().len());
         text.push('\n');
     }
     text
@@ -84,7 +87,7 @@ mod tests {
         let rows = [["ID", "BUNDLE"], ["a", "/very/long/path"], ["containers-id", "/"]]
             .map(|row| row.map(str::to_owned));
         let lines = "ID              BUNDLE\na               /very/long/path\ncontainers-id   /\n";
-        assert_eq!(table(&rows), lines);
-        assert_eq!(table(&[["a\nb".to_owned(), "\x1b[2J".to_owned()]]), "a\\nb        \\u{1b}[2J\n");
+        assert_eq!(table(rows.to_vec()), lines);
+        assert_eq!(table(vec![["a\nb".to_owned(), "\x1b[2J".to_owned()]]), "a\\nb        \\u{1b}[2J\n");
     }
 }

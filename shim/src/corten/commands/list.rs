@@ -10,33 +10,24 @@ use runtime_core::Container;
 
 pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
     let format = args.flags.read("format", Format::read)?.unwrap_or(Format::Table);
-    let containers = Container::list(&host.root)?;
     if args.flags.is_on("quiet") {
-        return output::print(
-            &containers.iter().map(|container| format!("{}\n", container.id())).collect::<String>(),
-        );
+        let lines = Container::list(&host.root)?;
+        return output::print(&lines.iter().flat_map(|container| [container.id(), "\n"]).collect::<String>());
     }
-    let records: Vec<Record> = containers.iter().filter_map(record).collect();
+    let containers = Container::list_states(&host.root)?;
+    let records: Vec<_> =
+        containers.into_iter().map(|(container, state)| Record::new(&container, state)).collect();
     match format {
         Format::Json => output::print_json(&records),
-        Format::Table => output::print(&output::table(&rows(&records))),
+        Format::Table => output::print(&output::table(rows(records))),
     }
 }
 
-/// What there is to say about a container. One that is deleted at this moment is left out.
-fn record(container: &Container) -> Option<Record> {
-    let record = Record::of(container);
-    if let Err(failure) = &record {
-        log::warn!("list: container {} is left out: {failure}", container.id());
-    }
-    record.ok()
-}
-
-fn rows(records: &[Record]) -> Vec<[String; 6]> {
+fn rows(records: Vec<Record>) -> Vec<[String; 6]> {
     let mut rows = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned)];
-    rows.extend(records.iter().map(|record| {
+    rows.extend(records.into_iter().map(|record| {
         let Record { id, pid, status, bundle, created, owner, .. } = record;
-        [id.clone(), pid.to_string(), status.clone(), bundle.clone(), created.clone(), owner.clone()]
+        [id, pid.to_string(), status, bundle, created, owner]
     }));
     rows
 }

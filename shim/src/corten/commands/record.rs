@@ -1,7 +1,7 @@
 //! A container as `state` and `list` show it.
 
 use crate::failure::Failure;
-use runtime_core::Container;
+use runtime_core::{Container, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -23,17 +23,21 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn of(container: &Container) -> Result<Self, Failure> {
-        let state = container.state()?;
-        Ok(Self {
+        Ok(Self::new(container, container.state()?))
+    }
+
+    /// The container's, its state being known.
+    pub(super) fn new(container: &Container, state: State) -> Self {
+        Self {
             oci_version: state.oci_version,
             id: state.id,
             pid: state.pid.unwrap_or(0),
             status: state.status.to_string(),
-            bundle: state.bundle.display().to_string(),
-            rootfs: container.rootfs().display().to_string(),
+            bundle: state.bundle.to_string_lossy().into_owned(),
+            rootfs: container.rootfs().to_string_lossy().into_owned(),
             created: container.created().to_owned(),
             annotations: state.annotations.into_iter().collect(),
             owner: container.owner(),
-        })
+        }
     }
 }

@@ -94,12 +94,13 @@ impl View {
     fn draw(&mut self, rows: Vec<[String; 7]>) -> Result<(), Failure> {
         let mut all = vec![HEADING.map(str::to_owned)];
         all.extend(rows);
-        let table = output::table(&all);
+        let count = all.len();
+        let table = output::table(all);
         let text = match io::stdout().is_terminal() {
             true => over(self.lines, &table),
             false => table + "\n",
         };
-        self.lines = all.len();
+        self.lines = count;
         output::print(&text)
     }
 }
