@@ -9,6 +9,7 @@ mod probe;
 mod sys;
 
 pub(crate) use look::{CAPABILITIES, RLIMITS, capabilities, mount_line, rlimits};
+pub(crate) use sys::ARCHITECTURES;
 
 use nix::{
     mount::{MsFlags, mount},

@@ -110,7 +110,11 @@ mod tests {
         assert!(find("s390_pci_mmio_read").is_none() && known_elsewhere("s390_pci_mmio_read"));
     }
 
-    #[cfg(target_arch = "x86_64")]
+    /// The number of call `name` on this processor.
+    fn own(name: &str) -> Option<u32> {
+        find(name)?.number(if cfg!(target_arch = "x86_64") { Abi::X86_64 } else { Abi::Aarch64 })
+    }
+
     #[test]
     fn numbers_are_those_of_libc() {
         for (name, number) in [
@@ -120,11 +124,17 @@ mod tests {
             ("umount2", libc::SYS_umount2),
             ("mseal", libc::SYS_mseal),
         ] {
-            assert_eq!(
-                find(name).and_then(|call| call.number(Abi::X86_64)).map(i64::from),
-                Some(number),
-                "{name}"
-            );
+            assert_eq!(own(name).map(i64::from), Some(number), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_init_program_makes_the_calls_that_it_names() {
+        let named = (0..1000).map(|number| (number, corten_init::arch::name(number)));
+        let named: Vec<_> = named.filter(|(_, name)| *name != "?").collect();
+        assert!(named.len() > 50);
+        for (number, name) in named {
+            assert_eq!(own(&name.to_lowercase()).map(|own| own as usize), Some(number), "{name}");
         }
     }
 

@@ -1,5 +1,9 @@
 //! ptrace(2) beyond nix: which call a stopped process makes, and another answer to it.
 
+mod arch;
+
+pub(crate) use arch::{answer, skip};
+
 use nix::{
     sys::{
         ptrace,
@@ -62,59 +66,6 @@ pub(crate) fn call(pid: Pid) -> io::Result<Turn> {
         }
         _ => Turn::Other,
     })
-}
-
-/// The call before which `pid` stopped is not made.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn skip(pid: Pid) -> io::Result<()> {
-    poke(pid, std::mem::offset_of!(libc::user_regs_struct, orig_rax), -1)
-}
-
-/// The call after which `pid` stopped has given `value`.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn answer(pid: Pid, value: i64) -> io::Result<()> {
-    poke(pid, std::mem::offset_of!(libc::user_regs_struct, rax), value)
-}
-
-/// Writes a register: `struct user` begins with them.
-#[cfg(target_arch = "x86_64")]
-fn poke(pid: Pid, offset: usize, value: i64) -> io::Result<()> {
-    // SAFETY: PTRACE_POKEUSER takes numbers and touches no memory of ours.
-    match unsafe { libc::ptrace(libc::PTRACE_POKEUSER, pid.as_raw(), offset, value) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
-}
-
-/// The call before which `pid` stopped is not made.
-#[cfg(target_arch = "aarch64")]
-pub(crate) fn skip(pid: Pid) -> io::Result<()> {
-    /// The register set that is the number of the call alone.
-    const NT_ARM_SYSTEM_CALL: usize = 0x404;
-    let mut none = -1_i32;
-    let part = libc::iovec { iov_base: (&raw mut none).cast(), iov_len: size_of::<i32>() };
-    register_set(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &part)
-}
-
-/// The call after which `pid` stopped has given `value`.
-#[cfg(target_arch = "aarch64")]
-pub(crate) fn answer(pid: Pid, value: i64) -> io::Result<()> {
-    const NT_PRSTATUS: usize = 1;
-    // x0 to x30, sp, pc and pstate.
-    let mut registers = [0_u64; 34];
-    let part = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of_val(&registers) };
-    register_set(libc::PTRACE_GETREGSET, pid, NT_PRSTATUS, &part)?;
-    registers[0] = value.cast_unsigned();
-    register_set(libc::PTRACE_SETREGSET, pid, NT_PRSTATUS, &part)
-}
-
-#[cfg(target_arch = "aarch64")]
-fn register_set(request: libc::c_uint, pid: Pid, kind: usize, part: &libc::iovec) -> io::Result<()> {
-    // SAFETY: the kernel reads or writes at most `iov_len` bytes at `iov_base`, which the callers own.
-    match unsafe { libc::ptrace(request, pid.as_raw(), kind, std::ptr::from_ref(part)) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
 }
 
 extern "C" fn on_tick(_: libc::c_int) {}

@@ -1,6 +1,10 @@
 //! The calls that the payload makes past the standard library and nix; each a thin wrapper. All `unsafe` of the payload
 //! is here.
 
+mod arch;
+
+pub(crate) use arch::{ARCHITECTURES, call32};
+
 use nix::errno::Errno;
 use std::io;
 
@@ -138,31 +142,6 @@ pub(crate) fn call(number: i64, a: [u64; 6]) -> io::Result<i64> {
     // SAFETY: the callers name calls that take numbers, or pass a null pointer that the kernel refuses with EFAULT.
     let result = unsafe { libc::syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]) };
     Ok(Errno::result(result)?)
-}
-
-/// A call by int 0x80: the number and the arguments as a 32-bit program of x86 has them.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn call32(a: &[u64; 6]) -> io::Result<i32> {
-    let result: i64;
-    // SAFETY: the callers name calls that take plain numbers; rbx, which the compiler keeps for itself, is put back.
-    unsafe {
-        std::arch::asm!(
-            "xchg rbx, {first}", "int 0x80", "xchg rbx, {first}",
-            first = inout(reg) a[1] => _, inlateout("rax") a[0] => result,
-            in("rcx") a[2], in("rdx") a[3], in("rsi") a[4], in("rdi") a[5],
-            lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _,
-        );
-    }
-    // 32 bits, whose upper half is not to be relied on.
-    #[allow(clippy::cast_possible_truncation)]
-    let result = result as i32;
-    if (-4095..0).contains(&result) { Err(io::Error::from_raw_os_error(-result)) } else { Ok(result) }
-}
-
-/// No other architecture has it.
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn call32(_: &[u64; 6]) -> io::Result<i32> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The command's process is traced by this one: it stops before its program begins.
