@@ -4,6 +4,7 @@
 use nix::{
     errno::Errno,
     libc,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         signal::{SigSet, Signal as HostSignal},
         stat::{Mode, umask},
@@ -11,7 +12,7 @@ use nix::{
     },
     unistd::geteuid,
 };
-use runtime_core::{ContainerBuilder, ErrorKind, Job, Signal, Stdio};
+use runtime_core::{ContainerBuilder, ErrorKind, Event, Job, Signal, Status, Stdio};
 use std::{
     collections::BTreeMap,
     env,
@@ -21,7 +22,7 @@ use std::{
     io,
     mem::MaybeUninit,
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::fs::symlink,
     },
     path::{Path, PathBuf},
@@ -290,37 +291,70 @@ fn failures_leave_the_program_as_it_was() {
     before.assert_unchanged();
 }
 
-/// What is forked and executes nothing has copies of the descriptors of that moment, the library's among them.
+/// Children that are nothing but copies of this process, descriptors included; ended with it.
+struct Copies(Vec<libc::pid_t>);
+
+impl Copies {
+    fn add(&mut self) {
+        // SAFETY: the child waits for its end.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            // SAFETY: it waits, and ends; should it be held up by this, the test is so for that long and no longer.
+            unsafe {
+                libc::alarm(60);
+                libc::pause();
+                libc::_exit(0);
+            }
+        }
+        self.0.push(pid);
+    }
+
+    /// Whether one of them has a descriptor of a file of this name.
+    fn has(&self, name: &str) -> bool {
+        let open = |pid: &libc::pid_t| descriptors(&pid.to_string()).into_values();
+        self.0.iter().flat_map(open).any(|target| target.ends_with(name))
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            // SAFETY: children of this process' own, whose status nobody wants.
+            unsafe {
+                libc::kill(*pid, libc::SIGKILL);
+                assert_eq!(libc::waitpid(*pid, ptr::null_mut(), 0), *pid);
+            }
+        }
+    }
+}
+
+fn readable(fd: BorrowedFd<'_>) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::from(10_000_u16)).unwrap() == 1
+}
+
+/// Does `act` while this process is copied every `pause`.
+fn beside_forks<T>(pause: Duration, act: impl FnOnce() -> T) -> (T, Copies) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let forker = scope.spawn(|| {
+            let mut copies = Copies(Vec::new());
+            while !stop.load(Ordering::Relaxed) && copies.0.len() < 2000 {
+                copies.add();
+                thread::sleep(pause);
+            }
+            copies
+        });
+        let done = act();
+        stop.store(true, Ordering::Relaxed);
+        (done, forker.join().unwrap())
+    })
+}
+
 #[test]
 fn children_that_live_on_hold_up_nothing() {
     let _alone = ALONE.lock();
     let Some(ground) = Ground::new("children") else { return };
-    let stop = AtomicBool::new(false);
-    let times: Vec<_> = thread::scope(|scope| {
-        let forker = scope.spawn(|| {
-            let mut children = Vec::new();
-            while !stop.load(Ordering::Relaxed) && children.len() < 2000 {
-                // SAFETY: the child waits for its end.
-                let pid = unsafe { libc::fork() };
-                if pid == 0 {
-                    // SAFETY: it waits, and ends; should it be held up by this, the test is so for that long and no longer.
-                    unsafe {
-                        libc::alarm(60);
-                        libc::pause();
-                        libc::_exit(0);
-                    }
-                }
-                children.push(pid);
-                thread::sleep(Duration::from_millis(1));
-            }
-            for pid in children {
-                // SAFETY: children of this thread's own, whose status nobody wants.
-                unsafe {
-                    libc::kill(pid, libc::SIGKILL);
-                    assert_eq!(libc::waitpid(pid, ptr::null_mut(), 0), pid);
-                }
-            }
-        });
+    let (times, _copies) = beside_forks(Duration::from_millis(1), || {
         let lives = (0..5).map(|number| {
             let begin = Instant::now();
             let container = ground.builder(&format!("children-{number}"), &["true"]).run().unwrap();
@@ -328,13 +362,41 @@ fn children_that_live_on_hold_up_nothing() {
             container.delete(false).unwrap();
             begin.elapsed()
         });
-        let times = lives.collect();
-        stop.store(true, Ordering::Relaxed);
-        forker.join().unwrap();
-        times
+        lives.collect::<Vec<_>>()
     });
     println!("lives beside children that stay: {times:.1?}");
     assert!(times.iter().all(|time| *time < Duration::from_secs(30)), "{times:?}");
+}
+
+/// A child with a copy of init.lock, by which a created container is known from a running one, changes nothing of what is told.
+#[test]
+fn children_that_live_on_do_not_make_a_container_look_created() {
+    let _alone = ALONE.lock();
+    let Some(ground) = Ground::new("looks") else { return };
+    let create = |name: &str| loop {
+        let builder = ground.builder(&format!("looks-{name}"), &["sleep", "1000"]);
+        let builder = builder.stdout(Stdio::Null).delete_on_drop(true);
+        let (created, copies) = beside_forks(Duration::ZERO, || builder.create().unwrap());
+        assert_eq!(created.status().unwrap(), Status::Created);
+        if copies.has("init.lock") {
+            break (created, copies);
+        }
+        created.delete().unwrap();
+    };
+    let (created, copies) = create("started");
+    let mut events = created.events().unwrap();
+    let container = created.start().unwrap();
+    assert_eq!(container.status().unwrap(), Status::Running);
+    assert!(readable(events.as_fd()));
+    assert_eq!(events.read().unwrap(), Some(Event::Started));
+    assert!(copies.has("init.lock"));
+    container.delete(true).unwrap();
+    let (created, copies) = create("killed");
+    created.kill(Signal::KILL).unwrap();
+    assert!(readable(created.pidfd()));
+    assert_eq!(created.status().unwrap(), Status::Stopped);
+    assert!(copies.has("init.lock"));
+    created.delete().unwrap();
 }
 
 /// Memory that belongs to the program, in pages of the smallest size, all of them there.

@@ -473,6 +473,12 @@ steps! {
         /// What the user wrote.
         name: Text<'a>,
     }
+    /// fcntl(2), F_SETLK: locks a file until this process executes another program, or ends. What other processes have of the
+    /// open file does not matter.
+    65 Lock {
+        /// A file that is open for writing.
+        file: Slot,
+    }
     /// Tells the parent that the container is created and waits for a start on the listening socket.
     49 WaitForStart {
         /// A listening socket.

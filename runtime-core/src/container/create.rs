@@ -20,7 +20,7 @@ use crate::{
     hooks::{Inside, Kind, Output},
     init::{
         Birth, Clone,
-        sequence::{self, First, Request},
+        sequence::{self, First, Request, Wait},
         user_namespace,
     },
     namespace::{Namespaces, devices, flag, id_maps::IdMaps},
@@ -124,7 +124,7 @@ pub(super) fn plan_only(mut builder: ContainerBuilder) -> Result<Program> {
         host_environment: &environment,
         network: network.as_ref().map(|(_, slot)| *slot),
         network_comes,
-        listener: None,
+        wait: None,
     };
     sequence::plan_container(request, first, &mut program)?;
     Ok(program)
@@ -267,12 +267,11 @@ impl Making {
         let hook_output = Output::open(&self.record.annotations)?;
         let hooks = Inside::new(spec.hooks.as_ref(), &hook_output, &mut program)?;
         let kept = if hooks.is_some() { Inside::SLOTS } else { 0 };
-        let listener = match until {
-            Until::Created => {
-                let listener = program.hand_over(self.store()?.listen()?);
-                program.hand_over(self.store()?.init_lock()?);
-                Some(listener)
-            }
+        let wait = match until {
+            Until::Created => Some(Wait {
+                listener: program.hand_over(self.store()?.listen()?),
+                lock: program.hand_over(self.store()?.init_lock()?),
+            }),
             Until::Running => None,
         };
         let id_mapped = id_mapped::ready(&spec, of(&namespaces), &mut program, user_namespace::make)?;
@@ -302,7 +301,7 @@ impl Making {
             new_keyring: builder.new_keyring,
             asks_when_ready: !unasked,
             environment: &builder.environment,
-            kept: kept + listener.map_or(0, |_| 2),
+            kept: kept + wait.map_or(0, |_| 2),
         };
         let first = First {
             bundle: &bundle,
@@ -316,7 +315,7 @@ impl Making {
             host_environment: &environment,
             network: network.as_ref().map(|(_, slot)| *slot),
             network_comes,
-            listener,
+            wait,
         };
         let flags = sequence::plan_container(request, first, &mut program)?;
         let clone = Clone {

@@ -29,6 +29,7 @@ pub(super) fn start(container: &Container) -> Result<()> {
     let result = execution(&sync, container);
     // A poststart hook may ask for what needs the lock itself.
     drop(lock);
+    container.store.touch();
     match result.and_then(|()| run_poststart(&container.store, &container.record)) {
         Ok(()) => Ok(()),
         Err(error) => {

@@ -7,11 +7,14 @@ use crate::{
     spec::Spec,
 };
 use nix::{
-    fcntl::{FcntlArg, OFlag, fcntl, open, openat},
-    sys::stat::Mode,
+    fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl, open, openat},
+    sys::{
+        stat::{Mode, UtimensatFlags, utimensat},
+        time::TimeSpec,
+    },
 };
 use std::{
-    fs::{self, DirBuilder, File, FileTimes, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read},
     os::{
         fd::OwnedFd,
@@ -19,7 +22,6 @@ use std::{
     },
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
 /// The longest id: the name of a directory.
@@ -295,15 +297,11 @@ impl Store {
         crate::fs::path::real(&path).map_err(|error| self.failed("find criu-root", error))
     }
 
-    /// A lock that belongs to this open file, and so to the init program that inherits it, until its execve closes it:
-    /// F_OFD_SETLK of fcntl(2).
+    /// The file that the init program locks until its execve: a lock of that one process, whoever else has the file open.
     pub(super) fn init_lock(&self) -> Result<OwnedFd> {
         let path = self.dir.join("init.lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(|error| self.failed("make init.lock", error))?;
-        fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK)))
-            .map_err(|errno| self.failed("lock init.lock", errno))?;
-        Ok(file.into())
+        file.map(OwnedFd::from).map_err(|error| self.failed("make init.lock", error))
     }
 
     /// Whether an init program holds that lock. It is asked for and not taken.
@@ -319,13 +317,12 @@ impl Store {
         Ok(i32::from(lock.l_type) != libc::F_UNLCK)
     }
 
-    /// Tells who watches the directory that something has changed of which the kernel tells nobody: cgroup v1 has been
-    /// frozen or thawed.
+    /// Tells who watches the directory that something has changed of which the kernel need not tell: cgroup v1 has been frozen or
+    /// thawed, or a program was executed while a child that this process has forked keeps init.lock open.
     pub(super) fn touch(&self) {
-        let now = SystemTime::now();
         // Both at once are IN_ATTRIB of inotify(7).
-        let times = FileTimes::new().set_accessed(now).set_modified(now);
-        let _ = self.open_dir().map(|dir| dir.set_times(times));
+        let now = TimeSpec::UTIME_NOW;
+        let _ = utimensat(AT_FDCWD, &self.dir, &now, &now, UtimensatFlags::NoFollowSymlink);
     }
 
     /// The directory itself, to be watched.
@@ -408,6 +405,8 @@ mod tests {
         drop(lock);
         assert!(!store.is_locked().unwrap());
         let held = store.init_lock().unwrap();
+        assert!(!store.init_waits().unwrap());
+        fcntl(&held, FcntlArg::F_SETLK(&whole_file(libc::F_WRLCK))).unwrap();
         assert!(store.init_waits().unwrap());
         drop(held);
         assert!(!store.init_waits().unwrap());

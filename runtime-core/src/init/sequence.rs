@@ -67,8 +67,17 @@ pub(crate) struct First<'a> {
     pub(crate) network: Option<Slot>,
     /// Who makes the network namespace.
     pub(crate) network_comes: NetworkComes,
-    /// Where a `start` will connect; without it the program is executed at once.
-    pub(crate) listener: Option<Slot>,
+    /// Without it the program is executed at once.
+    pub(crate) wait: Option<Wait>,
+}
+
+/// What the init program of a container that is created waits with.
+#[derive(Clone, Copy)]
+pub(crate) struct Wait {
+    /// Where a `start` will connect.
+    pub(crate) listener: Slot,
+    /// The file that it locks until its execve.
+    pub(crate) lock: Slot,
 }
 
 const PROCESS: Place = Place::Property("process");
@@ -103,7 +112,7 @@ pub(crate) fn plan_container(
         host_environment,
         network,
         network_comes,
-        listener,
+        wait,
         namespaces,
         ..
     } = first;
@@ -145,11 +154,14 @@ pub(crate) fn plan_container(
     plan_cgroup(awaits, unshare, program);
     plan_process(&request, &sets, own, program)?;
     let phase = Phase::Created as u8;
+    if let Some(Wait { lock, .. }) = wait {
+        program.step(PROCESS, &Step::Lock { file: lock });
+    }
     let ready = if request.asks_when_ready { Step::Ask { phase } } else { Step::Await { phase } };
     // Its cgroup is on record, and the parent may be gone as soon as it has answered.
     program.step(PROCESS, &Step::ParentDeath { kills: false });
     program.step(PROCESS, &ready);
-    if let Some(listener) = listener {
+    if let Some(Wait { listener, .. }) = wait {
         program.step(PROCESS, &Step::WaitForStart { listener });
     }
     if let Some(inside) = hooks {

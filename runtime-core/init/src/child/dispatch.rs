@@ -62,6 +62,7 @@ pub(super) fn carry_out(state: &mut State, step: &Step) -> Res<()> {
             Ok(())
         }
         Step::FindProgram { candidates, name } => program::find(state, candidates, name),
+        Step::Lock { file } => sys::lock(state.fd(file)),
         Step::WaitForStart { listener } => channel::wait_for_start(state, listener),
         Step::Announce {} => program::announce(state),
         Step::Execute { candidates, arguments, environment } => {

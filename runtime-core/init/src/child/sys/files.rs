@@ -96,6 +96,24 @@ pub fn rewind(fd: i32) {
     let _ = call(nr::LSEEK, [fd_arg(fd), 0, 0, 0, 0, 0]);
 }
 
+/// struct flock as the 64-bit kernels have it.
+#[repr(C)]
+struct RecordLock {
+    kind: i16,
+    whence: i16,
+    start: i64,
+    length: i64,
+    pid: i32,
+}
+
+/// fcntl(2), F_SETLK of the whole file with F_WRLCK.
+pub fn lock(fd: i32) -> Res<()> {
+    const F_SETLK: usize = 6;
+    const F_WRLCK: i16 = 1;
+    let lock = RecordLock { kind: F_WRLCK, whence: 0, start: 0, length: 0, pid: 0 };
+    call(nr::FCNTL, [fd_arg(fd), F_SETLK, (&raw const lock) as usize, 0, 0, 0]).map(drop)
+}
+
 /// Maps `length` bytes of `file` from `offset` for reading.
 pub fn map_file(file: i32, offset: usize, length: usize) -> Res<&'static [u8]> {
     const PROT_READ: usize = 1;
