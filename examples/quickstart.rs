@@ -88,7 +88,7 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        let _ = Container::delete_forced(&self.state(), &self.id);
+        let _ = Container::delete_forced(self.state(), &self.id);
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

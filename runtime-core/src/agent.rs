@@ -36,7 +36,7 @@ use nix::{
         time::{TimeVal, TimeValLike},
     },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::{
     ffi::CString,
     fs::{self, File, Permissions},
@@ -53,6 +53,8 @@ use std::{
 const SECONDS: i64 = 10;
 /// A state is some kilobytes, most of it annotations.
 const MAX_STATE: u64 = 16 << 20;
+/// The largest errno of the kernel.
+const MAX_ERRNO: i32 = 4095;
 /// The longest text that is read of a process, PATH_MAX.
 const MAX_TEXT: usize = 4096;
 
@@ -64,7 +66,7 @@ pub struct Agent {
 }
 
 /// The document that comes with a listener: config-linux.md, "The Container Process State".
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProcessState {
@@ -154,6 +156,7 @@ impl Drop for Agent {
 /// For an event loop: the descriptor is readable when there may be something to [`Notifications::read`]. For a thread: it is
 /// an iterator that waits, and ends when no process has the filter any more, or after an error.
 #[derive(Debug)]
+#[must_use = "it tells nothing if nobody reads it"]
 pub struct Notifications {
     listener: Arc<OwnedFd>,
     over: bool,
@@ -246,31 +249,37 @@ pub struct Notification {
 
 impl Notification {
     /// The thread that makes the call, in this process' pid namespace; 0 where it is not to be seen from there.
+    #[must_use]
     pub fn pid(&self) -> u32 {
         self.call.pid
     }
 
     /// The call's number, in the [`architecture`](Self::architecture) that it is made in.
+    #[must_use]
     pub fn number(&self) -> i32 {
         self.call.number
     }
 
     /// The architecture, AUDIT_ARCH_* of <linux/audit.h>.
+    #[must_use]
     pub fn architecture(&self) -> u32 {
         self.call.architecture
     }
 
     /// The call's name; nothing for one that is newer than this library.
+    #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         seccomp::syscall_name(self.call.architecture, self.call.number.cast_unsigned())
     }
 
     /// Its six arguments; what the call takes fewer of is whatever the registers had.
+    #[must_use]
     pub fn arguments(&self) -> [u64; 6] {
         self.call.arguments
     }
 
     /// Whether it still waits: the process may have been killed, or have got a signal.
+    #[must_use]
     pub fn is_waiting(&self) -> bool {
         sys::notify::is_valid(self.listener.as_fd(), self.call.id)
     }
@@ -339,8 +348,15 @@ impl Notification {
     /// The call fails with `errno`, as `libc::EPERM`.
     ///
     /// # Errors
-    /// As [`go_on`](Self::go_on).
+    /// As [`go_on`](Self::go_on); [`ErrorKind::InvalidArgument`] for what is no errno, 1 to 4095: the call then fails with ENOSYS.
     pub fn refuse(mut self, errno: i32) -> Result<()> {
+        // To the kernel 0 would be a success.
+        if !(1..=MAX_ERRNO).contains(&errno) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("refuse a call: {errno} is no errno"),
+            ));
+        }
         self.send(0, errno, false)
     }
 

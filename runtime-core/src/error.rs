@@ -84,11 +84,13 @@ impl Error {
     }
 
     /// What went wrong, for a program that decides by it.
+    #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// The message and the messages of all causes on one line, as an engine shows it.
+    #[must_use]
     pub fn report(&self) -> String {
         let mut line = self.message.clone();
         let mut cause = error::Error::source(self);

@@ -29,6 +29,7 @@ const SYSTEMD: bool = cfg!(feature = "systemd");
 /// let features = runtime_core::features();
 /// assert!(features.mount_options.iter().any(|option| option == "rro"));
 /// ```
+#[must_use]
 pub fn features() -> Features {
     let [oldest, newest] = OCI_VERSIONS;
     Features {

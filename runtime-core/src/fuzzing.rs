@@ -51,7 +51,7 @@ pub fn profile(bytes: &[u8]) {
     let Ok(profile) = serde_json::from_slice(bytes) else { return };
     let options = seccomp::Options::default();
     if let Ok(filter) = seccomp::compile(&profile, &options) {
-        let _ = filter.as_bytes();
+        let _ = filter.to_bytes();
     }
     let _ = seccomp::listener(&profile, &options);
 }

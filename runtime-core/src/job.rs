@@ -79,7 +79,8 @@ fn usual_mounts() -> Vec<Mount> {
 /// let spec = job.spec();
 /// assert!(spec.root.is_some_and(|root| root.readonly));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "it only describes what is to run: give it to a `ContainerBuilder`"]
 pub struct Job {
     spec: Spec,
     process: Process,
@@ -107,7 +108,6 @@ impl Job {
     }
 
     /// A variable of its environment; PATH and TERM have values already.
-    #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         let variables = &mut self.process.env;
         let starts = format!("{name}=");
@@ -117,21 +117,18 @@ impl Job {
     }
 
     /// Its working directory, `/` otherwise.
-    #[must_use]
     pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.process.cwd = path.into();
         self
     }
 
     /// Its user and group, 0 and 0 otherwise. Other users have no capabilities.
-    #[must_use]
     pub fn user(mut self, uid: u32, gid: u32) -> Self {
         self.process.user = User::new(uid, gid);
         self
     }
 
     /// The capabilities that it has instead of CAP_AUDIT_WRITE, CAP_KILL and CAP_NET_BIND_SERVICE: capabilities(7).
-    #[must_use]
     pub fn capabilities(mut self, set: impl IntoIterator<Item = Capability>) -> Self {
         let set: Vec<_> = set.into_iter().collect();
         self.process.capabilities = Some(LinuxCapabilities {
@@ -144,14 +141,12 @@ impl Job {
     }
 
     /// A terminal in place of three streams: see [`Console`](crate::Console).
-    #[must_use]
     pub fn terminal(mut self) -> Self {
         self.process.terminal = true;
         self
     }
 
     /// The most memory that it may have, in bytes, and no swap beside it. Beyond, the kernel ends one of its processes.
-    #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
         // Not every kernel counts swap; where it does, this is none.
@@ -160,7 +155,6 @@ impl Job {
     }
 
     /// How many processors' time it may use: 0.5 is half of one.
-    #[must_use]
     pub fn cpus(mut self, count: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a hundred thousand is exact")]
         let quota = (count * CPU_PERIOD as f64).round().clamp(1000.0, 1e15);
@@ -172,14 +166,12 @@ impl Job {
     }
 
     /// How many processes and threads it may have at a time.
-    #[must_use]
     pub fn pids(mut self, count: u32) -> Self {
         self.resources.pids = Some(LinuxPids { limit: Some(count.into()) });
         self
     }
 
     /// A root that cannot be written to, with an empty /tmp and /run in memory that can.
-    #[must_use]
     pub fn read_only(mut self) -> Self {
         if let Some(root) = &mut self.spec.root {
             root.readonly = true;
@@ -188,19 +180,16 @@ impl Job {
     }
 
     /// An empty file system in memory at `destination`, for all users.
-    #[must_use]
     pub fn tmpfs(self, destination: impl Into<PathBuf>) -> Self {
         self.mount("tmpfs", "tmpfs".into(), destination.into(), &["nosuid", "nodev", "mode=1777"])
     }
 
     /// The host's file or folder `source` at `destination`.
-    #[must_use]
     pub fn bind(self, source: impl Into<PathBuf>, destination: impl Into<PathBuf>) -> Self {
         self.mount("bind", source.into(), destination.into(), &["rbind", "nosuid", "nodev"])
     }
 
     /// As [`Job::bind`], but it cannot be written to.
-    #[must_use]
     pub fn bind_read_only(self, source: impl Into<PathBuf>, destination: impl Into<PathBuf>) -> Self {
         self.mount("bind", source.into(), destination.into(), &["rbind", "rro", "nosuid", "nodev"])
     }
@@ -212,14 +201,12 @@ impl Job {
     }
 
     /// The name that it knows its host by; that of the host otherwise.
-    #[must_use]
     pub fn hostname(mut self, name: impl Into<String>) -> Self {
         self.spec.hostname = Some(name.into());
         self
     }
 
     /// The network of the caller instead of one of its own.
-    #[must_use]
     pub fn host_network(mut self) -> Self {
         self.linux.namespaces.retain(|namespace| namespace.typ != LinuxNamespaceType::Network);
         self
@@ -227,7 +214,6 @@ impl Job {
 
     /// A user namespace: root inside is the host's user `uid` and group `gid`, and no other user is there. What a caller
     /// needs who is not root.
-    #[must_use]
     pub fn map_root_to(mut self, uid: u32, gid: u32) -> Self {
         self.linux.namespaces.retain(|namespace| namespace.typ != LinuxNamespaceType::User);
         self.linux.namespaces.push(LinuxNamespace::new(LinuxNamespaceType::User));
@@ -241,13 +227,13 @@ impl Job {
     }
 
     /// What system calls it may make: config-linux.md, "Seccomp".
-    #[must_use]
     pub fn seccomp(mut self, profile: LinuxSeccomp) -> Self {
         self.linux.seccomp = Some(profile);
         self
     }
 
     /// The configuration, to be changed further or given to [`ContainerBuilder::spec`](crate::ContainerBuilder::spec).
+    #[must_use]
     pub fn spec(self) -> Spec {
         let Self { mut spec, process, mut linux, resources } = self;
         linux.resources = Some(resources);

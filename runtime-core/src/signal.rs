@@ -26,17 +26,23 @@ const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
 
 impl Signal {
+    /// SIGHUP, which most services take as a request to read their configuration again.
+    pub const HUP: Self = Self(1);
+    /// SIGINT, as the terminal sends it for Ctrl-C.
+    pub const INT: Self = Self(2);
     /// SIGKILL, which cannot be caught.
     pub const KILL: Self = Self(9);
     /// SIGTERM, the polite request to end.
     pub const TERM: Self = Self(15);
 
     /// The signal of number `raw`, or nothing where the kernel has none of that number.
+    #[must_use]
     pub fn from_raw(raw: i32) -> Option<Self> {
         (0..=RTMAX).contains(&raw).then_some(Self(raw))
     }
 
     /// Its number, as kill(2) takes it.
+    #[must_use]
     pub fn as_raw(self) -> i32 {
         self.0
     }

@@ -93,7 +93,7 @@ fn all_that_happens_is_told_in_its_order() {
 fn an_iterator_waits_and_comes_to_an_end() {
     let Some(ground) = Ground::new("iterator") else { return };
     let container = ground.builder("iterator", &["sleep", "100"]).run().unwrap();
-    let other = Container::load(&ground.0.join("states"), container.id()).unwrap();
+    let other = Container::load(ground.0.join("states"), container.id()).unwrap();
     let events = other.events().unwrap();
     let reader = thread::spawn(move || events.map(Result::unwrap).collect::<Vec<_>>());
     thread::sleep(Duration::from_millis(50));

@@ -185,7 +185,7 @@ fn further_processes_signals_and_what_needs_a_cgroup() {
     as_user("further_processes_signals_and_what_needs_a_cgroup", |place| {
         let (builder, _) = place.builder(&place.spec(&one_id(), "busybox sleep 100 & busybox sleep 100"));
         drop(builder.create().unwrap());
-        let container = Container::load(&default_root(), &place.id()).unwrap();
+        let container = Container::load(default_root(), &place.id()).unwrap();
         container.start().unwrap();
 
         let mut process = container.spec_process().unwrap();

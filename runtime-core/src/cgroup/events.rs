@@ -30,12 +30,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 /// # fn main() -> runtime_core::Result<()> {
 /// use runtime_core::{Container, default_root};
 ///
-/// for events in Container::load(&default_root(), "web-1")?.oom_events()? {
+/// for events in Container::load(default_root(), "web-1")?.oom_events()? {
 ///     println!("memory ran out {} times", events?);
 /// }
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[must_use = "it tells nothing if nobody reads it"]
 pub struct OomEvents {
     source: Source,
     dir: Dir,

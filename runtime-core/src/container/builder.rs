@@ -32,6 +32,7 @@ use std::{
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[must_use = "nothing is made before `create` or `run`"]
 pub struct ContainerBuilder {
     pub(super) id: String,
     pub(super) root: PathBuf,
@@ -86,28 +87,24 @@ impl ContainerBuilder {
     ///
     /// It is for programs whose thread has nothing else to do, as `corten`. Not for one whose first thread calls while others
     /// read `/proc/net` or `/proc/self/ns`, which show that thread's.
-    #[must_use]
     pub fn lend_thread(mut self, lend: bool) -> Self {
         self.lends_thread = lend;
         self
     }
 
     /// Where the states of containers are kept: [`default_root`] if it is not set.
-    #[must_use]
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
         self
     }
 
     /// The folder of config.json; relative paths in it are relative to this folder.
-    #[must_use]
     pub fn bundle(mut self, bundle: impl Into<PathBuf>) -> Self {
         self.bundle = bundle.into();
         self
     }
 
     /// A configuration at another place than `config.json` in the bundle.
-    #[must_use]
     pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
         self.config = Some(file.into());
         self
@@ -115,7 +112,6 @@ impl ContainerBuilder {
 
     /// A configuration in memory: a [`Spec`], a [`Job`](crate::Job), or the `Spec` of the crate oci-spec; no file is read.
     /// Relative paths in it are relative to the bundle. What cannot be written down in JSON is an error of what is asked for then.
-    #[must_use]
     pub fn spec<S>(mut self, spec: S) -> Self
     where
         S: TryInto<Spec>,
@@ -126,7 +122,6 @@ impl ContainerBuilder {
     }
 
     /// Where the master of the process' terminal goes. Decides nothing about whether it has one: `process.terminal` does.
-    #[must_use]
     pub fn console(mut self, console: Console) -> Self {
         self.console = console;
         self
@@ -135,42 +130,36 @@ impl ContainerBuilder {
     stdio::setters!();
 
     /// Passes so many of the caller's descriptors from 3 on to the process. No other descriptor ever gets there.
-    #[must_use]
     pub fn preserve_fds(mut self, count: u32) -> Self {
         self.preserve_fds = count;
         self
     }
 
     /// A file to write the process id to.
-    #[must_use]
     pub fn pid_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.pid_file = Some(file.into());
         self
     }
 
     /// A Unix socket to send the process' pidfd to.
-    #[must_use]
     pub fn pidfd_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.pidfd_socket = Some(path.into());
         self
     }
 
     /// Moves the root instead of pivoting to it: for a host that runs from an initramfs. Weaker than pivot_root(2).
-    #[must_use]
     pub fn no_pivot(mut self, yes: bool) -> Self {
         self.root_change = if yes { RootChange::Move } else { RootChange::Pivot };
         self
     }
 
     /// Keeps the caller's session keyring.
-    #[must_use]
     pub fn no_new_keyring(mut self, yes: bool) -> Self {
         self.new_keyring = !yes;
         self
     }
 
     /// Who makes the cgroups.
-    #[must_use]
     pub fn cgroup_manager(mut self, manager: CgroupManager) -> Self {
         self.cgroup_manager = manager;
         self
@@ -178,22 +167,19 @@ impl ContainerBuilder {
 
     /// Variables, as `NAME=value`, that the process gets beside those of its configuration, as LISTEN_FDS. One of
     /// a name that the configuration has too takes its place.
-    #[must_use]
-    pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
-        self.environment.extend(variables);
+    pub fn environment(mut self, variables: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.environment.extend(variables.into_iter().map(Into::into));
         self
     }
 
     /// Gives the process a socket to say over that it is ready, sd_notify(3): NOTIFY_SOCKET, in a mount at /run/notify. It
     /// is there from [`Container::notify_socket`](super::Container::notify_socket) on. Without a mount namespace of its own the container has none.
-    #[must_use]
     pub fn notify(mut self, yes: bool) -> Self {
         self.notify = yes;
         self
     }
 
     /// Kills and removes the container when what [`ContainerBuilder::create`] or [`ContainerBuilder::run`] gives is dropped.
-    #[must_use]
     pub fn delete_on_drop(mut self, yes: bool) -> Self {
         self.delete_on_drop = yes;
         self
@@ -250,6 +236,7 @@ pub struct Plan(Program);
 impl Plan {
     /// The steps as programs read them, one JSON object a line: its `number`, the `place` in config.json that asks for it,
     /// the `step`'s name, and its `fields`. Names and fields belong to this version of the library.
+    #[must_use]
     pub fn to_json_lines(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -272,6 +259,7 @@ impl fmt::Debug for Plan {
 
 /// Where the states of containers are kept if nothing else is said: /run/corten for root, `$XDG_RUNTIME_DIR/corten` for
 /// other users, and for one who is root only in a user namespace, as beneath rootless Podman; `$USER` tells.
+#[must_use]
 pub fn default_root() -> PathBuf {
     let other_user = || env::var_os("USER").is_none_or(|name| name != "root");
     let honored = |_: &_| !geteuid().is_root() || other_user() && in_user_namespace();

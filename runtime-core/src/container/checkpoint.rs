@@ -28,7 +28,7 @@ use std::{
 };
 
 /// What checkpoint and restore have in common. The image's directory is the one thing that must be given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CriuOptions {
     /// Where the image is.
@@ -59,6 +59,7 @@ pub struct CriuOptions {
 
 impl CriuOptions {
     /// Nothing but the image's directory.
+    #[must_use]
     pub fn new(image_path: impl Into<PathBuf>) -> Self {
         Self {
             image_path: image_path.into(),
@@ -141,6 +142,7 @@ pub struct CheckpointOptions {
 
 impl CheckpointOptions {
     /// Nothing but the image's directory, which is made if it is not there.
+    #[must_use]
     pub fn new(image_path: impl Into<PathBuf>) -> Self {
         Self {
             criu: CriuOptions::new(image_path),
@@ -154,6 +156,7 @@ impl CheckpointOptions {
     }
 
     /// Whether the container runs on afterwards.
+    #[must_use]
     pub fn leaves_running(&self) -> bool {
         self.leave_running || self.pre_dump
     }

@@ -64,12 +64,13 @@ impl fmt::Display for Event {
 /// # fn main() -> runtime_core::Result<()> {
 /// use runtime_core::{Container, default_root};
 ///
-/// for event in Container::load(&default_root(), "web-1")?.events()? {
+/// for event in Container::load(default_root(), "web-1")?.events()? {
 ///     println!("web-1: {}", event?);
 /// }
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[must_use = "it tells nothing if nobody reads it"]
 pub struct Events {
     container: Container,
     /// Readable if one of the others is.

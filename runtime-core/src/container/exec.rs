@@ -35,13 +35,14 @@ use std::{
 /// # fn main() -> runtime_core::Result<()> {
 /// use runtime_core::{Container, Stdio, default_root};
 ///
-/// let container = Container::load(&default_root(), "web-1")?;
+/// let container = Container::load(default_root(), "web-1")?;
 /// let list = container.process(["ls", "/"])?.stdin(Stdio::Null).stdout(Stdio::Piped);
 /// let output = container.exec(list)?.wait_with_output()?;
 /// println!("{}", String::from_utf8_lossy(&output.stdout));
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[must_use = "nothing is started before it is given to `Container::exec`"]
 pub struct ProcessBuilder {
     process: spec::Process,
     console: Console,
@@ -72,7 +73,6 @@ impl ProcessBuilder {
     }
 
     /// Where the master of the process' terminal goes.
-    #[must_use]
     pub fn console(mut self, console: Console) -> Self {
         self.console = console;
         self
@@ -81,21 +81,18 @@ impl ProcessBuilder {
     stdio::setters!();
 
     /// Passes so many of the caller's descriptors from 3 on to the process.
-    #[must_use]
     pub fn preserve_fds(mut self, count: u32) -> Self {
         self.preserve_fds = count;
         self
     }
 
     /// A file to write the process id to.
-    #[must_use]
     pub fn pid_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.pid_file = Some(file.into());
         self
     }
 
     /// A Unix socket to send the process' pidfd to.
-    #[must_use]
     pub fn pidfd_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.pidfd_socket = Some(path.into());
         self
@@ -103,14 +100,12 @@ impl ProcessBuilder {
 
     /// A cgroup below the container's own, which must exist: `path`, or `controllers:path` on v1. More than one may be
     /// given for different controllers.
-    #[must_use]
     pub fn cgroup(mut self, sub: impl Into<String>) -> Self {
         self.cgroups.push(sub.into());
         self
     }
 
     /// Starts it in a paused container too; it will not run before the container is resumed.
-    #[must_use]
     pub fn ignore_paused(mut self, yes: bool) -> Self {
         self.ignore_paused = yes;
         self
@@ -118,9 +113,8 @@ impl ProcessBuilder {
 
     /// Variables, as `NAME=value`, that the process gets beside those of its configuration. One of a name that the
     /// configuration has too takes its place.
-    #[must_use]
-    pub fn environment(mut self, variables: impl IntoIterator<Item = String>) -> Self {
-        self.environment.extend(variables);
+    pub fn environment(mut self, variables: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.environment.extend(variables.into_iter().map(Into::into));
         self
     }
 }
@@ -132,7 +126,7 @@ impl ProcessBuilder {
 /// use runtime_core::{Container, Signal, default_root};
 /// use std::time::Duration;
 ///
-/// let container = Container::load(&default_root(), "web-1")?;
+/// let container = Container::load(default_root(), "web-1")?;
 /// let process = container.exec(container.process(["/bin/check"])?)?;
 /// if process.wait_timeout(Duration::from_secs(10))?.is_none() {
 ///     process.kill(Signal::KILL)?;
@@ -150,6 +144,7 @@ pub struct Process {
 
 impl Process {
     /// Its id in the runtime's pid namespace.
+    #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
     }

@@ -33,21 +33,25 @@ pub struct ExitStatus {
 
 impl ExitStatus {
     /// Its exit code, if it ended by itself.
+    #[must_use]
     pub fn code(self) -> Option<i32> {
         self.code
     }
 
     /// The signal that ended it.
+    #[must_use]
     pub fn signal(self) -> Option<i32> {
         self.signal
     }
 
     /// True for exit code 0.
+    #[must_use]
     pub fn success(self) -> bool {
         self.code == Some(0)
     }
 
     /// What a shell makes of it: the exit code, or 128 and the signal's number.
+    #[must_use]
     pub fn shell_code(self) -> i32 {
         self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or(0))
     }

@@ -63,8 +63,8 @@ impl Container {
     ///
     /// # Errors
     /// The root cannot be read.
-    pub fn list(root: &Path) -> Result<Vec<Self>> {
-        Ok(list(root, |_| Ok(()))?.into_iter().map(|(container, ())| container).collect())
+    pub fn list(root: impl AsRef<Path>) -> Result<Vec<Self>> {
+        Ok(list(root.as_ref(), |_| Ok(()))?.into_iter().map(|(container, ())| container).collect())
     }
 
     /// The same with the document of runtime.md, "State", of each.
@@ -73,7 +73,7 @@ impl Container {
     /// # fn main() -> runtime_core::Result<()> {
     /// use runtime_core::{Container, default_root};
     ///
-    /// for (container, state) in Container::list_states(&default_root())? {
+    /// for (container, state) in Container::list_states(default_root())? {
     ///     println!("{} of {} is {}", container.id(), container.owner(), state.status);
     /// }
     /// # Ok(()) }
@@ -81,7 +81,7 @@ impl Container {
     ///
     /// # Errors
     /// The root cannot be read.
-    pub fn list_states(root: &Path) -> Result<Vec<(Self, State)>> {
-        list(root, Self::state)
+    pub fn list_states(root: impl AsRef<Path>) -> Result<Vec<(Self, State)>> {
+        list(root.as_ref(), Self::state)
     }
 }

@@ -75,6 +75,7 @@ impl Created {
     }
 
     /// The descriptor of the first process: readable when it ends, pidfd_open(2).
+    #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.0.child.as_fd()
     }
@@ -93,6 +94,7 @@ impl Created {
     }
 
     /// Its name alone: the container stays, whatever becomes of the value.
+    #[must_use]
     pub fn detach(self) -> Container {
         self.0.detach()
     }
@@ -145,6 +147,7 @@ impl Running {
     }
 
     /// Its name alone: the container runs on, whatever becomes of the value.
+    #[must_use]
     pub fn detach(self) -> Container {
         self.0.detach()
     }

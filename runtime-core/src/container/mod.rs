@@ -68,7 +68,7 @@ use store::Store;
 /// # fn main() -> runtime_core::Result<()> {
 /// use runtime_core::{Container, default_root, spec::LinuxResources};
 ///
-/// let container = Container::load(&default_root(), "web-1")?;
+/// let container = Container::load(default_root(), "web-1")?;
 /// println!("{} is {} and uses {} bytes", container.id(), container.status()?, container.stats()?.memory.usage.usage);
 /// let mut limits = LinuxResources::default();
 /// limits.memory.get_or_insert_default().limit = Some(1 << 30);
@@ -98,8 +98,8 @@ impl Container {
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::InvalidArgument`] for what cannot be an id;
     /// [`ErrorKind::Io`] if its state cannot be read.
-    pub fn load(root: &Path, id: &str) -> Result<Self> {
-        Self::read(Store::open(root, id)?)
+    pub fn load(root: impl AsRef<Path>, id: &str) -> Result<Self> {
+        Self::read(Store::open(root.as_ref(), id)?)
     }
 
     fn read(store: Store) -> Result<Self> {
@@ -112,37 +112,44 @@ impl Container {
     }
 
     /// Its id, unique in its state directory.
+    #[must_use]
     pub fn id(&self) -> &str {
         &self.record.id
     }
 
     /// The folder of its config.json.
+    #[must_use]
     pub fn bundle(&self) -> &Path {
         &self.record.bundle
     }
 
     /// Its root file system on the host.
+    #[must_use]
     pub fn rootfs(&self) -> &Path {
         &self.record.rootfs
     }
 
     /// When it was made, by RFC 3339 in UTC.
+    #[must_use]
     pub fn created(&self) -> &str {
         &self.record.created
     }
 
     /// The name of the user who made it, or the number where it has none.
+    #[must_use]
     pub fn owner(&self) -> String {
         self.record.owner_name()
     }
 
     /// The process id of its first process in the runtime's pid namespace, as long as it runs.
+    #[must_use]
     pub fn pid(&self) -> Option<i32> {
         self.record.process.filter(|process| process.is_alive().unwrap_or(true)).map(|process| process.pid)
     }
 
     /// Whether the end of its first process is the end of all its processes: it has a pid namespace that was made for it.
     /// Who attends a container without one kills what is left, by [`Container::kill_all`].
+    #[must_use]
     pub fn ends_with_first_process(&self) -> bool {
         self.record.new_namespaces & crate::namespace::flag::PID != 0
     }
@@ -231,8 +238,8 @@ impl Container {
     ///
     /// # Errors
     /// Something could not be removed.
-    pub fn delete_forced(root: &Path, id: &str) -> Result<()> {
-        delete::delete_forced(root, id)
+    pub fn delete_forced(root: impl AsRef<Path>, id: &str) -> Result<()> {
+        delete::delete_forced(root.as_ref(), id)
     }
 
     /// Freezes all processes.

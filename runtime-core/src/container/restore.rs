@@ -45,7 +45,7 @@ use std::{
 };
 
 /// What a restore is to be. Beside the image's directory all is optional: `RestoreOptions::new("/srv/image")`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreOptions {
     /// What a checkpoint has too, and with the same values.
@@ -58,6 +58,7 @@ pub struct RestoreOptions {
 
 impl RestoreOptions {
     /// Nothing but the image's directory.
+    #[must_use]
     pub fn new(image_path: impl Into<PathBuf>) -> Self {
         Self { criu: CriuOptions::new(image_path), lsm_profile: None, lsm_mount_context: None }
     }

@@ -4,11 +4,12 @@ use super::{
     record::{ProcessId, Record},
     store::Store,
 };
-use crate::Result;
+use crate::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// What a container is doing.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -24,15 +25,32 @@ pub enum Status {
     Stopped,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
             Self::Creating => "creating",
             Self::Created => "created",
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Stopped => "stopped",
-        })
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = Error;
+
+    /// The word of the specification, as [`Display`](fmt::Display) writes it.
+    fn from_str(text: &str) -> Result<Self> {
+        let all = [Self::Creating, Self::Created, Self::Running, Self::Paused, Self::Stopped];
+        let unknown = || Error::new(ErrorKind::InvalidArgument, format!("unknown status {text:?}"));
+        all.into_iter().find(|status| status.word() == text).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

@@ -50,26 +50,22 @@ impl From<File> for Stdio {
 macro_rules! setters {
     () => {
         /// The standard streams of a process without a terminal; those of the caller if they are not set.
-        #[must_use]
         pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
             self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
             self
         }
 
         /// Its standard input.
-        #[must_use]
         pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
             self.stream(0, stdin.into())
         }
 
         /// Its standard output.
-        #[must_use]
         pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
             self.stream(1, stdout.into())
         }
 
         /// Its standard error.
-        #[must_use]
         pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
             self.stream(2, stderr.into())
         }

@@ -1,6 +1,8 @@
 //! What is asked of criu and what it answers: the messages of criu's images/rpc.proto, by their field numbers there.
 
 use super::wire::{Fields, Malformed, Value, Writer};
+use crate::{Error, ErrorKind};
+use std::{fmt, str::FromStr};
 
 /// `criu_req_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,37 @@ pub enum ManageCgroups {
     Full = 4,
     /// All are restored, and none may exist.
     Strict = 5,
+}
+
+impl ManageCgroups {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ignore => "ignore",
+            Self::Soft => "soft",
+            Self::Full => "full",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl fmt::Display for ManageCgroups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for ManageCgroups {
+    type Err = Error;
+
+    /// `ignore`, `soft`, `full` or `strict`, as on criu's command line.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let all = [Self::Ignore, Self::Soft, Self::Full, Self::Strict];
+        let unknown = || {
+            let message = format!("cgroups mode {text:?}: not ignore, soft, full or strict");
+            Error::new(ErrorKind::InvalidArgument, message)
+        };
+        all.into_iter().find(|mode| mode.word() == text).ok_or_else(unknown)
+    }
 }
 
 /// `criu_opts`, as far as it is used. What is not set is not sent.

@@ -22,6 +22,32 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CriuVersion(u32, u32, u32);
 
+impl CriuVersion {
+    /// The version `major.minor.sublevel`, to compare others with.
+    #[must_use]
+    pub const fn new(major: u32, minor: u32, sublevel: u32) -> Self {
+        Self(major, minor, sublevel)
+    }
+
+    /// The first number.
+    #[must_use]
+    pub const fn major(self) -> u32 {
+        self.0
+    }
+
+    /// The second number.
+    #[must_use]
+    pub const fn minor(self) -> u32 {
+        self.1
+    }
+
+    /// The third number, 0 in versions of two.
+    #[must_use]
+    pub const fn sublevel(self) -> u32 {
+        self.2
+    }
+}
+
 impl fmt::Display for CriuVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -50,7 +76,8 @@ impl Criu {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if there is no such program, or it does not answer as CRIU does.
-    pub fn ask(program: &Path) -> Result<Self> {
+    pub fn ask(program: impl AsRef<Path>) -> Result<Self> {
+        let program = program.as_ref();
         let version = version(program)?;
         let features = features(program)?;
         let lacking = check(program)?;

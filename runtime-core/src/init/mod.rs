@@ -68,6 +68,9 @@ pub(crate) enum Event {
     Closed,
 }
 
+/// More descriptors than the kernel lets any process have, and few enough to count on from there.
+const MOST_PRESERVED: i32 = 1 << 30;
+
 /// A process that is being born. Dropped before it is [`Birth::finish`]ed, it is killed and reaped.
 pub(crate) struct Birth {
     program: Program,
@@ -90,7 +93,8 @@ impl Birth {
         let (sync, child_end) = Sync::pair()?;
         let handed = program.handed().iter().map(OwnedFd::as_fd);
         let slots: Vec<_> = [file.as_fd(), child_end.as_fd()].into_iter().chain(handed).collect();
-        let base = i32::try_from(clone.preserve_fds).ok().and_then(|count| count.checked_add(3));
+        let base = i32::try_from(clone.preserve_fds).ok().filter(|count| *count < MOST_PRESERVED);
+        let base = base.map(|count| count + 3);
         let base =
             base.ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "too many descriptors to preserve"))?;
         let numbers = [base.unsigned_abs() as usize, slots.len(), program_pages(), program.as_bytes().len()];

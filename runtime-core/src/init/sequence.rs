@@ -415,12 +415,12 @@ fn plan_execute(request: &Request<'_>, sets: &Sets, program: &mut Program) {
             // The one other thread is the listener's helper, which must stay free.
             let together = libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
             let flags = filter.flags & !u32::try_from(together).unwrap_or_default();
-            let step = Step::Listen { flags, program: Bytes(&filter.as_bytes()), reads: filter.lets_read() };
+            let step = Step::Listen { flags, program: Bytes(&filter.to_bytes()), reads: filter.lets_read() };
             program.step(place, &step);
         }
         Some(filter) => {
             program.step(PROCESS, &Step::Announce {});
-            program.step(place, &Step::Seccomp { flags: filter.flags, program: Bytes(&filter.as_bytes()) });
+            program.step(place, &Step::Seccomp { flags: filter.flags, program: Bytes(&filter.to_bytes()) });
         }
         None => program.step(PROCESS, &Step::Announce {}),
     }

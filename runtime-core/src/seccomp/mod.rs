@@ -27,14 +27,28 @@ mod tests;
 use crate::spec::{Arch, LinuxSeccomp};
 use std::path::PathBuf;
 
-pub use seccompiler::sock_filter as Instruction;
 pub use supported::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS};
 
 /// How many instructions the kernel takes in one program, BPF_MAXINSNS.
 pub const MAX_INSTRUCTIONS: usize = 4096;
 
+/// One instruction of a classic BPF program, struct sock_filter of <linux/filter.h>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "the kernel's layout never changes")]
+pub struct Instruction {
+    /// What it does, BPF_*.
+    pub code: u16,
+    /// How many instructions it skips if its condition is true.
+    pub jt: u8,
+    /// How many it skips if not.
+    pub jf: u8,
+    /// Its operand.
+    pub k: u32,
+}
+
 /// A compiled profile: what seccomp(2) installs with SECCOMP_SET_MODE_FILTER.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Filter {
     /// The program, at most [`MAX_INSTRUCTIONS`].
     pub instructions: Vec<Instruction>,
@@ -54,7 +68,8 @@ impl Filter {
     }
 
     /// The program as the kernel reads it: 8 bytes for each instruction, in the byte order of this machine.
-    pub fn as_bytes(&self) -> Vec<u8> {
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.instructions.len() * 8);
         for Instruction { code, jt, jf, k } in &self.instructions {
             bytes.extend_from_slice(&code.to_ne_bytes());
@@ -66,7 +81,8 @@ impl Filter {
 }
 
 /// The agent that answers notifications, `linux.seccomp.listenerPath`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Listener {
     /// The Unix socket that the descriptor and the ContainerProcessState are sent to.
     pub path: PathBuf,
@@ -75,7 +91,8 @@ pub struct Listener {
 }
 
 /// What annotations add to a profile.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Options {
     /// An unknown system call is an error, as `run.oci.seccomp_fail_unknown_syscall` asks. Otherwise it is skipped.
     pub fail_unknown_syscall: bool,
@@ -84,7 +101,8 @@ pub struct Options {
 }
 
 /// Why a profile cannot become a filter.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A property of the profile is wrong: its place beneath `linux.seccomp` and what is wrong with it.
     #[error("linux.seccomp{place}: {complaint}")]
@@ -166,6 +184,7 @@ pub fn listener(profile: &LinuxSeccomp, options: &Options) -> Result<Option<List
 
 /// The number by which programs of the architecture make the call `name`; on x32 with the bit that marks its calls.
 /// Nothing where the architecture has no such call, or where Corten has no table of the architecture.
+#[must_use]
 pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
     let abi = supported::abi(architecture)?;
     tables::find(name)?.number(abi).map(|number| number + line::base(abi))
@@ -173,6 +192,7 @@ pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
 
 /// The name of the call that programs of `architecture` (AUDIT_ARCH_* of <linux/audit.h>, as seccomp_data has it) make by `number`.
 /// Nothing where this library does not know it.
+#[must_use]
 pub fn syscall_name(architecture: u32, number: u32) -> Option<&'static str> {
     let abi = supported::audited(architecture, number)?;
     tables::name(abi, number - line::base(abi))

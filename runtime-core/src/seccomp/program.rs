@@ -197,7 +197,11 @@ fn block(rule: &Guarded, words: Words) -> Result<Vec<Instruction>, Error> {
     let generated = generated.map_err(|error| Error::at(".syscalls", error.to_string()))?;
     // It begins with two jumps for the chain that seccompiler would make of rules, and ends before the action.
     let action = Instruction { code: RETURN, jt: 0, jf: 0, k: rule.action };
-    Ok(generated.into_iter().skip(2).chain([action]).collect())
+    let ours = |instruction: seccompiler::sock_filter| {
+        let seccompiler::sock_filter { code, jt, jf, k } = instruction;
+        Instruction { code, jt, jf, k }
+    };
+    Ok(generated.into_iter().skip(2).map(ours).chain([action]).collect())
 }
 
 fn compare(condition: &Condition, words: Words) -> Result<SeccompCondition, BackendError> {

@@ -182,7 +182,7 @@ fn what_profiles_can_say_is_what_the_specification_lists() {
 #[test]
 fn bytes_are_instructions_in_native_order() {
     let filter = filter(denying(json!([])));
-    let bytes = filter.as_bytes();
+    let bytes = filter.to_bytes();
     assert_eq!(bytes.len(), filter.instructions.len() * 8);
     assert_eq!(bytes[..8], [0x20u16.to_ne_bytes().as_slice(), &[0, 0], &4u32.to_ne_bytes()].concat());
 }

@@ -91,11 +91,17 @@ fn filters_are_compiled_in_no_time() {
     }
 }
 
+/// The program as the crate takes it that installs it.
+pub(crate) fn kernels(program: &[Instruction]) -> Vec<seccompiler::sock_filter> {
+    let one = |&Instruction { code, jt, jf, k }| seccompiler::sock_filter { code, jt, jf, k };
+    program.iter().map(one).collect()
+}
+
 /// How long the kernel takes to check, translate and install a program, at best of many threads that do.
 #[cfg(target_arch = "x86_64")]
 fn install(program: &[Instruction]) -> Duration {
     let once = || {
-        let program = program.to_vec();
+        let program = kernels(program);
         let thread = std::thread::spawn(move || {
             let start = Instant::now();
             seccompiler::apply_filter(&program).unwrap();
