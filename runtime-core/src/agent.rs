@@ -59,6 +59,16 @@ const MAX_ERRNO: i32 = 4095;
 const MAX_TEXT: usize = 4096;
 
 /// Listens at `linux.seccomp.listenerPath`. Dropped, the socket's file is removed.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::agent::Agent;
+///
+/// let agent = Agent::bind("/run/my-agent.sock")?;
+/// let (process, calls) = agent.accept()?;
+/// println!("process {} of {} asks", process.pid, process.state.id);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Agent {
     socket: OwnedFd,
@@ -66,6 +76,19 @@ pub struct Agent {
 }
 
 /// The document that comes with a listener: config-linux.md, "The Container Process State".
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::{Status, agent::ProcessState};
+///
+/// let text = r#"{
+///     "ociVersion": "1.3.0", "fds": ["seccompFd"], "pid": 4711, "metadata": "tenant 7",
+///     "state": {"ociVersion": "1.3.0", "id": "web", "status": "creating", "pid": 4711, "bundle": "/srv/web"}
+/// }"#;
+/// let process: ProcessState = serde_json::from_str(text)?;
+/// assert_eq!((process.metadata.as_str(), process.state.status), ("tenant 7", Status::Creating));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -89,6 +112,17 @@ impl Agent {
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if there is a file of that path; [`ErrorKind::Unsupported`] on a kernel that says more than is
     /// known here; the system's answer.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{ErrorKind, agent::Agent};
+    ///
+    /// // What an agent that was killed has left would be in the way.
+    /// std::fs::remove_file("/run/my-agent.sock").ok();
+    /// let agent = Agent::bind("/run/my-agent.sock")?;
+    /// # Ok(()) }
+    /// ```
     pub fn bind(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let failed = |error: io::Error| {
@@ -114,6 +148,21 @@ impl Agent {
     ///
     /// # Errors
     /// The system's answer; [`ErrorKind::Io`] if it sends what is no container process state. The next one can be waited for then.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// let agent = runtime_core::agent::Agent::bind("/run/my-agent.sock")?;
+    /// loop {
+    ///     let (process, calls) = agent.accept()?;
+    ///     std::thread::spawn(move || {
+    ///         for call in calls.flatten() {
+    ///             println!("{}: {:?}", process.state.id, call.name());
+    ///         }
+    ///     });
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn accept(&self) -> Result<(ProcessState, Notifications)> {
         let connection = loop {
             match accept4(self.socket.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
@@ -155,6 +204,17 @@ impl Drop for Agent {
 ///
 /// For an event loop: the descriptor is readable when there may be something to [`Notifications::read`]. For a thread: it is
 /// an iterator that waits, and ends when no process has the filter any more, or after an error.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let agent = runtime_core::agent::Agent::bind("/run/my-agent.sock")?;
+/// let (_, calls) = agent.accept()?;
+/// for call in calls {
+///     call?.refuse(libc::EPERM)?;
+/// }
+/// println!("no process has the filter any more");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "it tells nothing if nobody reads it"]
 pub struct Notifications {
@@ -174,6 +234,19 @@ impl Notifications {
     ///
     /// # Errors
     /// The system's answer.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let agent = runtime_core::agent::Agent::bind("/run/my-agent.sock")?;
+    /// # let (_, mut calls) = agent.accept()?;
+    /// // The event loop says that the descriptor of `calls` is readable.
+    /// while let Some(call) = calls.read()? {
+    ///     println!("{} of thread {}", call.name().unwrap_or("?"), call.pid());
+    ///     call.go_on()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn read(&mut self) -> Result<Option<Notification>> {
         while self.poll(PollTimeout::ZERO)? {
             if let Some(call) = self.receive()? {
@@ -240,6 +313,18 @@ impl Iterator for Notifications {
 }
 
 /// A system call that waits for its answer. Dropped without one, it fails with ENOSYS.
+///
+/// ```no_run
+/// use runtime_core::agent::Notification;
+///
+/// /// Some calls are made in the container's place, the others are refused.
+/// fn answer(call: Notification) -> runtime_core::Result<()> {
+///     match call.name() {
+///         Some("sethostname") => call.succeed(0),
+///         _ => call.refuse(libc::EPERM),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Notification {
     listener: Arc<OwnedFd>,
@@ -249,36 +334,94 @@ pub struct Notification {
 
 impl Notification {
     /// The thread that makes the call, in this process' pid namespace; 0 where it is not to be seen from there.
+    ///
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// fn program(call: &Notification) -> std::io::Result<std::path::PathBuf> {
+    ///     std::fs::read_link(format!("/proc/{}/exe", call.pid()))
+    /// }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.call.pid
     }
 
     /// The call's number, in the [`architecture`](Self::architecture) that it is made in.
+    ///
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// Calls that this library has no name for, as they are newer than it.
+    /// fn is_unknown(call: &Notification) -> bool {
+    ///     if call.name().is_none() {
+    ///         println!("call {} of architecture {:#x}", call.number(), call.architecture());
+    ///     }
+    ///     call.name().is_none()
+    /// }
+    /// ```
     #[must_use]
     pub fn number(&self) -> i32 {
         self.call.number
     }
 
     /// The architecture, AUDIT_ARCH_* of <linux/audit.h>.
+    ///
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// Programs of 32 bits have other numbers, and arguments that mean something else.
+    /// fn is_native(call: &Notification) -> bool {
+    ///     const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+    ///     call.architecture() == AUDIT_ARCH_X86_64
+    /// }
+    /// ```
     #[must_use]
     pub fn architecture(&self) -> u32 {
         self.call.architecture
     }
 
     /// The call's name; nothing for one that is newer than this library.
+    ///
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// fn is_mount(call: &Notification) -> bool {
+    ///     matches!(call.name(), Some("mount" | "fsopen" | "open_tree" | "move_mount"))
+    /// }
+    /// ```
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         seccomp::syscall_name(self.call.architecture, self.call.number.cast_unsigned())
     }
 
     /// Its six arguments; what the call takes fewer of is whatever the registers had.
+    ///
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// The mode that chmod(2) asks for.
+    /// fn mode(call: &Notification) -> Option<u64> {
+    ///     let [_, mode, ..] = call.arguments();
+    ///     (call.name() == Some("chmod")).then_some(mode)
+    /// }
+    /// ```
     #[must_use]
     pub fn arguments(&self) -> [u64; 6] {
         self.call.arguments
     }
 
     /// Whether it still waits: the process may have been killed, or have got a signal.
+    ///
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// What was looked up by the thread's number is only right if the thread was still there afterwards.
+    /// fn user(call: &Notification) -> Option<String> {
+    ///     let status = std::fs::read_to_string(format!("/proc/{}/status", call.pid())).ok()?;
+    ///     call.is_waiting().then_some(status)
+    /// }
+    /// ```
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         sys::notify::is_valid(self.listener.as_fd(), self.call.id)
@@ -289,6 +432,19 @@ impl Notification {
     /// # Errors
     /// [`ErrorKind::NotFound`] if the call does not wait any more; [`ErrorKind::Permission`] without the right to trace the process;
     /// [`ErrorKind::Io`] where there is no memory.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// The file handle's size, of name_to_handle_at(2).
+    /// fn size(call: &Notification) -> runtime_core::Result<u32> {
+    ///     let [_, _, handle, ..] = call.arguments();
+    ///     let mut size = [0; 4];
+    ///     call.read_memory(handle, &mut size)?;
+    ///     Ok(u32::from_ne_bytes(size))
+    /// }
+    /// ```
     pub fn read_memory(&self, address: u64, bytes: &mut [u8]) -> Result<usize> {
         let path = format!("/proc/{}/mem", self.call.pid);
         let failed = |what: &str, error| Error::io(format!("{what} {path}"), error);
@@ -307,6 +463,18 @@ impl Notification {
     ///
     /// # Errors
     /// As [`read_memory`](Self::read_memory); [`ErrorKind::Io`] if it is longer.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// What mount(2) is to mount, and where.
+    /// fn mount(call: &Notification) -> runtime_core::Result<()> {
+    ///     let [source, target, ..] = call.arguments();
+    ///     println!("mount {:?} at {:?}", call.read_text(source)?, call.read_text(target)?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn read_text(&self, address: u64) -> Result<CString> {
         let mut text = Vec::new();
         while text.len() < MAX_TEXT {
@@ -333,6 +501,19 @@ impl Notification {
     ///
     /// # Errors
     /// The system's answer. That nobody waits any more is none.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// What a process may ask of itself is harmless.
+    /// fn answer(call: Notification) -> runtime_core::Result<()> {
+    ///     match call.name() {
+    ///         Some("getpid" | "getuid") => call.go_on(),
+    ///         _ => call.refuse(libc::ENOSYS),
+    ///     }
+    /// }
+    /// ```
     pub fn go_on(mut self) -> Result<()> {
         self.send(0, 0, true)
     }
@@ -341,6 +522,19 @@ impl Notification {
     ///
     /// # Errors
     /// As [`go_on`](Self::go_on).
+    ///
+    /// # Example
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// /// A chown that changes nothing: for an image that was unpacked by somebody who is not root.
+    /// fn answer(call: Notification) -> runtime_core::Result<()> {
+    ///     match call.name() {
+    ///         Some("chown" | "fchown" | "lchown" | "fchownat") => call.succeed(0),
+    ///         _ => call.go_on(),
+    ///     }
+    /// }
+    /// ```
     pub fn succeed(mut self, value: i64) -> Result<()> {
         self.send(value, 0, false)
     }
@@ -349,6 +543,15 @@ impl Notification {
     ///
     /// # Errors
     /// As [`go_on`](Self::go_on); [`ErrorKind::InvalidArgument`] for what is no errno, 1 to 4095: the call then fails with ENOSYS.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// fn answer(call: Notification) -> runtime_core::Result<()> {
+    ///     call.refuse(libc::EPERM)
+    /// }
+    /// ```
     pub fn refuse(mut self, errno: i32) -> Result<()> {
         // To the kernel 0 would be a success.
         if !(1..=MAX_ERRNO).contains(&errno) {
@@ -364,6 +567,19 @@ impl Notification {
     ///
     /// # Errors
     /// As [`go_on`](Self::go_on). The call then fails.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use runtime_core::agent::Notification;
+    ///
+    /// use std::{fs::File, os::fd::AsFd};
+    ///
+    /// /// open(2) of anything gives the process one file of ours.
+    /// fn answer(call: Notification) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let file = File::open("/srv/web/only-this")?;
+    ///     Ok(call.return_descriptor(file.as_fd(), true)?)
+    /// }
+    /// ```
     pub fn return_descriptor(mut self, fd: BorrowedFd<'_>, close_on_exec: bool) -> Result<()> {
         let sent = sys::notify::send_fd(self.listener.as_fd(), self.call.id, fd, close_on_exec);
         self.answered = sent.is_ok();

@@ -4,9 +4,31 @@
 use std::{convert::Infallible, error, fmt, io};
 
 /// What this crate's fallible functions return.
+///
+/// ```no_run
+/// use runtime_core::{ContainerBuilder, ExitStatus, Result};
+///
+/// fn job() -> Result<ExitStatus> {
+///     ContainerBuilder::new("job-1").bundle("/srv/job").delete_on_drop(true).run()?.wait()
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, for a program that decides by it. Stable: kinds may be added, none changes its meaning.
+///
+/// ```no_run
+/// use runtime_core::{Container, ErrorKind};
+///
+/// let exists = match Container::load("/run/my-jobs", "web") {
+///     Ok(_) => true,
+///     Err(error) => match error.kind() {
+///         ErrorKind::NotFound => false,
+///         ErrorKind::Permission => panic!("run it as root"),
+///         _ => panic!("{}", error.report()),
+///     },
+/// };
+/// assert!(!exists);
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -54,12 +76,27 @@ pub struct Error {
 
 impl Error {
     /// An error of `kind` that `message` explains in full.
+    ///
+    /// ```
+    /// use runtime_core::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::InvalidArgument, "tenant \"..\": not a name");
+    /// assert_eq!(error.to_string(), "tenant \"..\": not a name");
+    /// ```
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
     /// The system's answer `error` while doing what `message` says. EPERM and EACCES make it
     /// [`ErrorKind::Permission`], all else [`ErrorKind::Io`].
+    ///
+    /// ```
+    /// use runtime_core::{Error, ErrorKind};
+    /// use std::fs;
+    ///
+    /// let read = fs::read("/no/such/file").map_err(|error| Error::io("read the image's list", error));
+    /// assert_eq!(read.unwrap_err().report(), "read the image's list: No such file or directory");
+    /// ```
     pub fn io(message: impl Into<String>, error: impl Into<io::Error>) -> Self {
         let error = error.into();
         let kind = match error.kind() {
@@ -70,6 +107,14 @@ impl Error {
     }
 
     /// The same error, caused by `source`.
+    ///
+    /// ```
+    /// use runtime_core::{Error, ErrorKind};
+    ///
+    /// let cause = "seven".parse::<u32>().unwrap_err();
+    /// let error = Error::new(ErrorKind::InvalidConfig, "annotations.tenant").with_source(cause);
+    /// assert_eq!(error.report(), "annotations.tenant: invalid digit found in string");
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -77,6 +122,13 @@ impl Error {
     }
 
     /// The same error, its message led by what was being done: `doing: message`.
+    ///
+    /// ```
+    /// use runtime_core::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::NotFound, "container web does not exist").context("tenant 7");
+    /// assert_eq!(error.to_string(), "tenant 7: container web does not exist");
+    /// ```
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.message = format!("{doing}: {}", self.message);
@@ -84,12 +136,26 @@ impl Error {
     }
 
     /// What went wrong, for a program that decides by it.
+    ///
+    /// ```
+    /// use runtime_core::{ContainerBuilder, ErrorKind};
+    ///
+    /// let error = ContainerBuilder::new("web").bundle("/no/such/bundle").run().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// The message and the messages of all causes on one line, as an engine shows it.
+    ///
+    /// ```
+    /// use runtime_core::ContainerBuilder;
+    ///
+    /// let error = ContainerBuilder::new("web").bundle("/no/such/bundle").run().unwrap_err();
+    /// assert_eq!(error.report(), "bundle /no/such/bundle: find it: No such file or directory");
+    /// ```
     #[must_use]
     pub fn report(&self) -> String {
         let mut line = self.message.clone();

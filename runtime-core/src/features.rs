@@ -17,6 +17,11 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// The oldest and the newest version of the OCI Runtime Specification that configurations may be written for.
+///
+/// ```
+/// let [oldest, newest] = runtime_core::OCI_VERSIONS;
+/// println!("config.json may be of versions {oldest} to {newest}");
+/// ```
 pub const OCI_VERSIONS: [&str; 2] = ["1.0.0", "1.3.0"];
 
 /// The systemd cgroup manager.

@@ -90,6 +90,12 @@ pub struct Job {
 
 impl Job {
     /// The program `args` (its path or name, then its arguments), with the folder `rootfs` as `/`.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["sh", "-c", "apt-get update"]);
+    /// ```
     pub fn new<A: Into<String>>(rootfs: impl Into<PathBuf>, args: impl IntoIterator<Item = A>) -> Self {
         let mut spec = Spec::new(OCI_VERSION);
         spec.root = Some(Root::new(rootfs));
@@ -108,6 +114,12 @@ impl Job {
     }
 
     /// A variable of its environment; PATH and TERM have values already.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["cargo", "test"]).env("CARGO_HOME", "/tmp/cargo").env("CI", "1");
+    /// ```
     pub fn env(mut self, name: &str, value: &str) -> Self {
         let variables = &mut self.process.env;
         let starts = format!("{name}=");
@@ -117,18 +129,37 @@ impl Job {
     }
 
     /// Its working directory, `/` otherwise.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["make"]).bind("/home/me/project", "/src").current_dir("/src");
+    /// ```
     pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.process.cwd = path.into();
         self
     }
 
     /// Its user and group, 0 and 0 otherwise. Other users have no capabilities.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["id"]).user(1000, 1000);
+    /// ```
     pub fn user(mut self, uid: u32, gid: u32) -> Self {
         self.process.user = User::new(uid, gid);
         self
     }
 
     /// The capabilities that it has instead of CAP_AUDIT_WRITE, CAP_KILL and CAP_NET_BIND_SERVICE: capabilities(7).
+    ///
+    /// ```
+    /// use runtime_core::{Job, oci_spec::runtime::Capability};
+    ///
+    /// let job = Job::new("/srv/images/debian", ["ping", "-c1", "::1"]).capabilities([Capability::NetRaw]);
+    /// let none = Job::new("/srv/images/debian", ["id"]).capabilities([]);
+    /// ```
     pub fn capabilities(mut self, set: impl IntoIterator<Item = Capability>) -> Self {
         let set: Vec<_> = set.into_iter().collect();
         self.process.capabilities = Some(LinuxCapabilities {
@@ -141,12 +172,25 @@ impl Job {
     }
 
     /// A terminal in place of three streams: see [`Console`](crate::Console).
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// // Goes with `ContainerBuilder::console`.
+    /// let job = Job::new("/srv/images/debian", ["bash"]).env("TERM", "xterm-256color").terminal();
+    /// ```
     pub fn terminal(mut self) -> Self {
         self.process.terminal = true;
         self
     }
 
     /// The most memory that it may have, in bytes, and no swap beside it. Beyond, the kernel ends one of its processes.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["make"]).memory(512 << 20); // 512 MiB
+    /// ```
     pub fn memory(mut self, bytes: u64) -> Self {
         let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
         // Not every kernel counts swap; where it does, this is none.
@@ -155,6 +199,12 @@ impl Job {
     }
 
     /// How many processors' time it may use: 0.5 is half of one.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["make", "-j2"]).cpus(1.5);
+    /// ```
     pub fn cpus(mut self, count: f64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a hundred thousand is exact")]
         let quota = (count * CPU_PERIOD as f64).round().clamp(1000.0, 1e15);
@@ -166,12 +216,25 @@ impl Job {
     }
 
     /// How many processes and threads it may have at a time.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// // What it forks beyond that fails.
+    /// let job = Job::new("/srv/images/debian", ["make"]).pids(100);
+    /// ```
     pub fn pids(mut self, count: u32) -> Self {
         self.resources.pids = Some(LinuxPids { limit: Some(count.into()) });
         self
     }
 
     /// A root that cannot be written to, with an empty /tmp and /run in memory that can.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["sh", "-c", "echo can be written > /tmp/file"]).read_only();
+    /// ```
     pub fn read_only(mut self) -> Self {
         if let Some(root) = &mut self.spec.root {
             root.readonly = true;
@@ -180,16 +243,36 @@ impl Job {
     }
 
     /// An empty file system in memory at `destination`, for all users.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["make"]).tmpfs("/src/target");
+    /// ```
     pub fn tmpfs(self, destination: impl Into<PathBuf>) -> Self {
         self.mount("tmpfs", "tmpfs".into(), destination.into(), &["nosuid", "nodev", "mode=1777"])
     }
 
     /// The host's file or folder `source` at `destination`.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["make"]).bind("/home/me/project", "/src");
+    /// ```
     pub fn bind(self, source: impl Into<PathBuf>, destination: impl Into<PathBuf>) -> Self {
         self.mount("bind", source.into(), destination.into(), &["rbind", "nosuid", "nodev"])
     }
 
     /// As [`Job::bind`], but it cannot be written to.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["curl", "https://example.org"])
+    ///     .host_network()
+    ///     .bind_read_only("/etc/resolv.conf", "/etc/resolv.conf");
+    /// ```
     pub fn bind_read_only(self, source: impl Into<PathBuf>, destination: impl Into<PathBuf>) -> Self {
         self.mount("bind", source.into(), destination.into(), &["rbind", "rro", "nosuid", "nodev"])
     }
@@ -201,12 +284,24 @@ impl Job {
     }
 
     /// The name that it knows its host by; that of the host otherwise.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["hostname"]).hostname("builder-7");
+    /// ```
     pub fn hostname(mut self, name: impl Into<String>) -> Self {
         self.spec.hostname = Some(name.into());
         self
     }
 
     /// The network of the caller instead of one of its own.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// let job = Job::new("/srv/images/debian", ["curl", "https://example.org"]).host_network();
+    /// ```
     pub fn host_network(mut self) -> Self {
         self.linux.namespaces.retain(|namespace| namespace.typ != LinuxNamespaceType::Network);
         self
@@ -214,6 +309,13 @@ impl Job {
 
     /// A user namespace: root inside is the host's user `uid` and group `gid`, and no other user is there. What a caller
     /// needs who is not root.
+    ///
+    /// ```
+    /// use runtime_core::Job;
+    ///
+    /// // Of user 1000, who may be the one that calls.
+    /// let job = Job::new("/home/me/images/debian", ["id"]).map_root_to(1000, 1000);
+    /// ```
     pub fn map_root_to(mut self, uid: u32, gid: u32) -> Self {
         self.linux.namespaces.retain(|namespace| namespace.typ != LinuxNamespaceType::User);
         self.linux.namespaces.push(LinuxNamespace::new(LinuxNamespaceType::User));
@@ -227,12 +329,33 @@ impl Job {
     }
 
     /// What system calls it may make: config-linux.md, "Seccomp".
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use runtime_core::Job;
+    ///
+    /// let profile = serde_json::from_str(
+    ///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,
+    /// )?;
+    /// let job = Job::new("/srv/images/debian", ["make"]).seccomp(profile);
+    /// # Ok(()) }
+    /// ```
     pub fn seccomp(mut self, profile: LinuxSeccomp) -> Self {
         self.linux.seccomp = Some(profile);
         self
     }
 
     /// The configuration, to be changed further or given to [`ContainerBuilder::spec`](crate::ContainerBuilder::spec).
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{ContainerBuilder, Job};
+    ///
+    /// let spec = Job::new("/srv/images/debian", ["make"]).spec();
+    /// println!("{}", serde_json::to_string_pretty(&spec).unwrap_or_default()); // as a config.json
+    /// let container = ContainerBuilder::new("job-1").spec(spec).run()?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn spec(self) -> Spec {
         let Self { mut spec, process, mut linux, resources } = self;

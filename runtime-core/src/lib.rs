@@ -142,6 +142,17 @@ pub use oci_spec;
 pub use signal::Signal;
 
 /// What the cgroups of a container count: the parts of [`Stats`].
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, default_root, stats::Memory};
+///
+/// fn show(memory: &Memory) {
+///     println!("{} of {} bytes", memory.usage.usage, memory.usage.limit);
+/// }
+/// show(&Container::load(default_root(), "web-1")?.stats()?.memory);
+/// # Ok(()) }
+/// ```
 pub mod stats {
     pub use crate::cgroup::{
         Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,

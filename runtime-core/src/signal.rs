@@ -27,21 +27,48 @@ const RTMAX: i32 = 64;
 
 impl Signal {
     /// SIGHUP, which most services take as a request to read their configuration again.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::Signal::HUP.to_string(), "SIGHUP");
+    /// ```
     pub const HUP: Self = Self(1);
     /// SIGINT, as the terminal sends it for Ctrl-C.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::Signal::INT.to_string(), "SIGINT");
+    /// ```
     pub const INT: Self = Self(2);
     /// SIGKILL, which cannot be caught.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::Signal::KILL.to_string(), "SIGKILL");
+    /// ```
     pub const KILL: Self = Self(9);
     /// SIGTERM, the polite request to end.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::Signal::TERM.to_string(), "SIGTERM");
+    /// ```
     pub const TERM: Self = Self(15);
 
     /// The signal of number `raw`, or nothing where the kernel has none of that number.
+    ///
+    /// ```
+    /// use runtime_core::Signal;
+    ///
+    /// assert_eq!(Signal::from_raw(15), Some(Signal::TERM));
+    /// assert_eq!(Signal::from_raw(65), None);
+    /// ```
     #[must_use]
     pub fn from_raw(raw: i32) -> Option<Self> {
         (0..=RTMAX).contains(&raw).then_some(Self(raw))
     }
 
     /// Its number, as kill(2) takes it.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::Signal::KILL.as_raw(), libc::SIGKILL);
+    /// ```
     #[must_use]
     pub fn as_raw(self) -> i32 {
         self.0

@@ -69,6 +69,21 @@ impl OomEvents {
     ///
     /// # Errors
     /// The system's answer.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    /// use std::os::fd::AsFd;
+    ///
+    /// let mut events = container.oom_events()?;
+    /// while let Some(count) = events.read()? {
+    ///     println!("{count} more");
+    ///     let _ = poll(&mut [PollFd::new(events.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn read(&mut self) -> crate::Result<Option<u64>> {
         Ok(self.take()?)
     }

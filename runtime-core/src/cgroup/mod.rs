@@ -65,6 +65,16 @@ use tree::Tree;
 use without_systemd::Unit;
 
 /// Who makes the cgroups.
+///
+/// ```
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::CgroupManager;
+///
+/// let manager: CgroupManager = "systemd".parse()?;
+/// assert_eq!(manager, CgroupManager::Systemd);
+/// assert_eq!(CgroupManager::default().to_string(), "cgroupfs");
+/// # Ok(()) }
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

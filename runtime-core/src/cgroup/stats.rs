@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What all controllers of a container's cgroup count. What a host lacks is 0 or empty.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let stats = container.stats()?;
+/// println!("{} ms of processors", stats.cpu.usage.total / 1_000_000);
+/// println!("{} MiB now, {} processes", stats.memory.usage.usage >> 20, stats.pids.current);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -37,6 +46,15 @@ fn zero(number: &u64) -> bool {
 }
 
 /// One line of a pressure file: the share of time, in percent, that was lost waiting.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// if let Some(pressure) = container.stats()?.memory.psi {
+///     println!("over the last minute it lost {} % of its time", pressure.some.avg60);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PressureLine {
@@ -51,6 +69,15 @@ pub struct PressureLine {
 }
 
 /// Pressure stall information, the kernel's Documentation/accounting/psi.rst.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// if let Some(pressure) = container.stats()?.cpu.psi {
+///     println!("some of it waited {} µs for a processor, all {} µs", pressure.some.total, pressure.full.total);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Pressure {
@@ -61,6 +88,14 @@ pub struct Pressure {
 }
 
 /// Processor time.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let cpu = container.stats()?.cpu;
+/// println!("{} ns used, {} ns held back", cpu.usage.total, cpu.throttling.throttled_time);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -75,6 +110,16 @@ pub struct Cpu {
 }
 
 /// Processor time used, in nanoseconds.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let before = container.stats()?.cpu.usage;
+/// std::thread::sleep(std::time::Duration::from_secs(1));
+/// let nanoseconds = container.stats()?.cpu.usage.total - before.total;
+/// println!("{} % of one processor", nanoseconds / 10_000_000);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -98,6 +143,16 @@ pub struct CpuUsage {
 }
 
 /// The effect of cpu.quota.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let throttling = container.stats()?.cpu.throttling;
+/// if throttling.throttled_periods * 2 > throttling.periods {
+///     println!("it would use more than it may: {} ns have it waited", throttling.throttled_time);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
@@ -120,6 +175,14 @@ pub struct Throttling {
 }
 
 /// Processors and memory nodes, cpuset(7). All but the two lists are of v1.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let cpuset = container.stats()?.cpuset;
+/// println!("processors {:?}, memory nodes {:?}", cpuset.cpus, cpuset.mems);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -151,6 +214,15 @@ pub struct Cpuset {
 }
 
 /// Memory, in bytes.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let memory = container.stats()?.memory;
+/// println!("{} bytes, of them {} files' pages", memory.usage.usage, memory.cache);
+/// println!("{} of the kernel's stacks", memory.raw.get("kernel_stack").copied().unwrap_or(0));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -188,6 +260,16 @@ pub struct Memory {
 }
 
 /// One kind of memory, in bytes.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let memory = container.stats()?.memory.usage;
+/// if memory.usage > memory.limit / 10 * 9 {
+///     println!("nearly all of its {} bytes are in use; the limit was hit {} times", memory.limit, memory.failcnt);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -205,6 +287,14 @@ pub struct MemoryEntry {
 }
 
 /// How often each thing has happened, `memory.events` of v2; of v1's `memory.oom_control` the kills alone.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let kills = container.stats()?.memory.event_count.map_or(0, |events| events.oom_kill);
+/// println!("{kills} of its processes were killed for want of memory");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -230,6 +320,16 @@ pub struct MemoryEvents {
 }
 
 /// Processes.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let pids = container.stats()?.pids;
+/// if pids.limit != 0 && pids.current == pids.limit {
+///     println!("it can fork no more");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -243,6 +343,15 @@ pub struct Pids {
 }
 
 /// Block devices.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// let written = container.stats()?.blkio.io_service_bytes_recursive;
+/// let written: u64 = written.iter().filter(|entry| entry.op == "Write").map(|entry| entry.value).sum();
+/// println!("{written} bytes written");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 #[non_exhaustive]
@@ -277,6 +386,15 @@ pub struct Blkio {
 }
 
 /// One number of one block device.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// for entry in container.stats()?.blkio.io_serviced_recursive {
+///     println!("device {}:{}: {} times {}", entry.major, entry.minor, entry.value, entry.op);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -296,6 +414,15 @@ pub struct BlkioEntry {
 }
 
 /// Huge pages of one size, in bytes.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// for (size, pages) in container.stats()?.hugetlb {
+///     println!("{} bytes in pages of {size}", pages.usage);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -314,6 +441,15 @@ pub struct Hugetlb {
 }
 
 /// What is in use of one RDMA device.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// for (device, used) in container.stats()?.rdma {
+///     println!("{device}: {} handles, {} objects", used.hca_handles, used.hca_objects);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rdma {

@@ -51,6 +51,17 @@ fn forget_zero_pids(spec: &mut Spec) {
 ///
 /// # Errors
 /// The file is missing, not a regular file, too large, not JSON, or a property has a wrong type.
+///
+/// # Example
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, ProcessBuilder, default_root, load_process};
+///
+/// let container = Container::load(default_root(), "web-1")?;
+/// let process = load_process("/srv/web/process.json".as_ref())?;
+/// println!("{}", container.exec(ProcessBuilder::new(process))?.wait()?);
+/// # Ok(()) }
+/// ```
 pub fn load_process(path: &Path) -> crate::Result<Process> {
     parse_process(&read(path)?, path)
 }

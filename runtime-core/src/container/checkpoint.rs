@@ -28,6 +28,19 @@ use std::{
 };
 
 /// What checkpoint and restore have in common. The image's directory is the one thing that must be given.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// use runtime_core::CheckpointOptions;
+///
+/// let mut options = CheckpointOptions::new("/srv/image");
+/// options.criu.work_path = Some("/var/log/criu".into());
+/// options.criu.tcp_established = true;
+/// options.criu.file_locks = true;
+/// container.checkpoint(options)?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CriuOptions {
@@ -59,6 +72,19 @@ pub struct CriuOptions {
 
 impl CriuOptions {
     /// Nothing but the image's directory.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// use runtime_core::{CheckpointOptions, CriuOptions};
+    ///
+    /// let mut criu = CriuOptions::new("/srv/image");
+    /// criu.program = "/opt/criu/sbin/criu".into();
+    /// let mut options = CheckpointOptions::new("/srv/image");
+    /// options.criu = criu;
+    /// container.checkpoint(options)?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn new(image_path: impl Into<PathBuf>) -> Self {
         Self {
@@ -120,6 +146,21 @@ pub(super) struct Prepared {
 }
 
 /// What a checkpoint is to be. Beside the image's directory all is optional: `CheckpointOptions::new("/srv/image")`.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// use runtime_core::CheckpointOptions;
+///
+/// // Memory first, while the container runs; then what has changed, while it stands still.
+/// let mut first = CheckpointOptions::new("/srv/image/first");
+/// first.pre_dump = true;
+/// container.checkpoint(first)?;
+/// let mut last = CheckpointOptions::new("/srv/image/last");
+/// last.parent_path = Some("../first".into());
+/// container.checkpoint(last)?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CheckpointOptions {
@@ -142,6 +183,15 @@ pub struct CheckpointOptions {
 
 impl CheckpointOptions {
     /// Nothing but the image's directory, which is made if it is not there.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// use runtime_core::CheckpointOptions;
+    ///
+    /// container.checkpoint(CheckpointOptions::new("/srv/image"))?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn new(image_path: impl Into<PathBuf>) -> Self {
         Self {
@@ -156,6 +206,15 @@ impl CheckpointOptions {
     }
 
     /// Whether the container runs on afterwards.
+    ///
+    /// ```
+    /// use runtime_core::CheckpointOptions;
+    ///
+    /// let mut options = CheckpointOptions::new("/srv/image");
+    /// assert!(!options.leaves_running());
+    /// options.leave_running = true;
+    /// assert!(options.leaves_running());
+    /// ```
     #[must_use]
     pub fn leaves_running(&self) -> bool {
         self.leave_running || self.pre_dump

@@ -77,13 +77,23 @@ pub(super) fn copy(pidfd: &OwnedFd) -> Result<OwnedFd> {
 
 /// The methods of a type whose `child`, `terminal` and `pipes` are in the field that is named, or its own.
 macro_rules! methods {
-    ($type:ty $(, $field:tt)?) => {
+    ($type:ty, $example:literal $(, $field:tt)?) => {
         impl $type {
             /// Waits for the end of the process, and reaps it. Again afterwards, it answers with an error.
             ///
             /// # Errors
             /// [`ErrorKind::InvalidState`](crate::ErrorKind::InvalidState) if it was reaped already: here, by something else in
             /// this program, or by the kernel, which does so where SIGCHLD is ignored.
+            ///
+            /// # Example
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let job = ", $example, ";")]
+            /// println!("{}", job.wait()?);
+            /// # Ok(()) }
+            /// ```
             pub fn wait(&self) -> Result<ExitStatus> {
                 exit::wait(&self$(.$field)?.child)
             }
@@ -92,6 +102,18 @@ macro_rules! methods {
             ///
             /// # Errors
             /// As [`wait`](Self::wait).
+            ///
+            /// # Example
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let job = ", $example, ";")]
+            /// if job.wait_timeout(std::time::Duration::from_secs(60))?.is_none() {
+            ///     job.kill(Signal::KILL)?;
+            /// }
+            /// # Ok(()) }
+            /// ```
             pub fn wait_timeout(&self, time: Duration) -> Result<Option<ExitStatus>> {
                 exit::wait_timeout(&self$(.$field)?.child, time)
             }
@@ -102,12 +124,36 @@ macro_rules! methods {
             ///
             /// # Errors
             /// As [`wait`](Self::wait); [`ErrorKind::Io`](crate::ErrorKind::Io) if a pipe cannot be read.
+            ///
+            /// # Example
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let mut job = ", $example, ";")]
+            /// let output = job.wait_with_output()?;
+            /// println!("{}: {}", output.status, String::from_utf8_lossy(&output.stdout));
+            /// # Ok(()) }
+            /// ```
             pub fn wait_with_output(&mut self) -> Result<Output> {
                 let [stdout, stderr] = child::collect(&mut self$(.$field)?.pipes)?;
                 Ok(Output { status: self.wait()?, stdout, stderr })
             }
 
             /// Its descriptor, pidfd_open(2): readable when it has ended, and then [`wait`](Self::wait) does not block.
+            ///
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let job = ", $example, ";")]
+            /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+            ///
+            /// // An event loop would have this among its descriptors.
+            /// poll(&mut [PollFd::new(job.pidfd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+            /// println!("{}", job.wait()?);
+            /// # Ok(()) }
+            /// ```
             pub fn pidfd(&self) -> BorrowedFd<'_> {
                 self$(.$field)?.child.as_fd()
             }
@@ -116,26 +162,84 @@ macro_rules! methods {
             ///
             /// # Errors
             /// [`ErrorKind::Io`](crate::ErrorKind::Io) if this program has too many descriptors.
+            ///
+            /// # Example
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let job = ", $example, ";")]
+            /// let pidfd = job.pidfd_owned()?;
+            /// std::thread::spawn(move || println!("wait by {pidfd:?}, whatever becomes of the value"));
+            /// # Ok(()) }
+            /// ```
             pub fn pidfd_owned(&self) -> Result<OwnedFd> {
                 child::copy(&self$(.$field)?.child)
             }
 
             /// The master of its terminal, if it was asked for by [`Console::Return`](crate::Console::Return); once.
+            ///
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let mut job = ", $example, ";")]
+            /// // It has streams, and so no terminal: `Console::Return` gives one.
+            /// assert!(job.take_terminal().is_none());
+            /// # Ok(()) }
+            /// ```
             pub fn take_terminal(&mut self) -> Option<OwnedFd> {
                 self$(.$field)?.terminal.take()
             }
 
             /// Where its standard input is written, if that is [`Stdio::Piped`](crate::Stdio::Piped); once. Dropped, it ends.
+            ///
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let mut job = ", $example, ";")]
+            /// use std::io::Write;
+            ///
+            /// if let Some(mut stdin) = job.take_stdin() {
+            ///     writeln!(stdin, "work to do")?;
+            /// }
+            /// // Dropped by now: the job reads the end of the file.
+            /// println!("{}", job.wait()?);
+            /// # Ok(()) }
+            /// ```
             pub fn take_stdin(&mut self) -> Option<File> {
                 self$(.$field)?.pipes.take(0)
             }
 
             /// Where its standard output is read, if that is [`Stdio::Piped`](crate::Stdio::Piped); once.
+            ///
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let mut job = ", $example, ";")]
+            /// use std::io::{BufRead, BufReader};
+            ///
+            /// for line in job.take_stdout().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
+            ///     println!("job-1: {}", line?);
+            /// }
+            /// # Ok(()) }
+            /// ```
             pub fn take_stdout(&mut self) -> Option<File> {
                 self$(.$field)?.pipes.take(1)
             }
 
             /// Where its standard error is read, if that is [`Stdio::Piped`](crate::Stdio::Piped); once.
+            ///
+            /// ```no_run
+            /// # use runtime_core::{Container, ContainerBuilder, Signal, Stdio, default_root};
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let container = Container::load(default_root(), "web-1")?;
+            #[doc = concat!("let mut job = ", $example, ";")]
+            /// assert!(job.take_stderr().is_none(), "it is the caller's own: only what is `Stdio::Piped` can be taken");
+            /// # Ok(()) }
+            /// ```
             pub fn take_stderr(&mut self) -> Option<File> {
                 self$(.$field)?.pipes.take(2)
             }

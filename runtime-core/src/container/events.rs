@@ -18,6 +18,21 @@ use std::{
 };
 
 /// What happens to a container.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+/// use runtime_core::Event;
+///
+/// for event in container.events()? {
+///     match event? {
+///         Event::OutOfMemory(count) => println!("give it more memory: it ran out {count} times"),
+///         Event::Stopped => println!("restart it"),
+///         other => println!("{other}"),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Event {
@@ -123,6 +138,23 @@ impl Events {
     ///
     /// # Errors
     /// The system's answer.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    /// use std::os::fd::AsFd;
+    ///
+    /// let mut events = container.events()?;
+    /// // An event loop would have this among its descriptors.
+    /// while poll(&mut [PollFd::new(events.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE) == Ok(1) {
+    ///     while let Some(event) = events.read()? {
+    ///         println!("{event}");
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn read(&mut self) -> Result<Option<Event>> {
         if self.queue.is_empty() && !self.over {
             drain(&self.inotify)?;

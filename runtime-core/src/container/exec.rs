@@ -58,6 +58,16 @@ pub struct ProcessBuilder {
 impl ProcessBuilder {
     /// A process as `process` describes it in full; [`Container::spec_process`] is what to start from. For the
     /// container's own process with other arguments [`Container::process`] is shorter.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// use runtime_core::ProcessBuilder;
+    ///
+    /// let process = runtime_core::load_process("/srv/web/process.json".as_ref())?;
+    /// let process = container.exec(ProcessBuilder::new(process))?;
+    /// # Ok(()) }
+    /// ```
     pub fn new(process: spec::Process) -> Self {
         Self {
             process,
@@ -73,26 +83,60 @@ impl ProcessBuilder {
     }
 
     /// Where the master of the process' terminal goes.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// use runtime_core::{Console, ProcessBuilder};
+    ///
+    /// let process = br#"{"args": ["bash"], "cwd": "/", "terminal": true, "user": {"uid": 0, "gid": 0}}"#;
+    /// let process = runtime_core::parse_process(process, "process.json".as_ref())?;
+    /// let mut shell = container.exec(ProcessBuilder::new(process).console(Console::Return))?;
+    /// let master = shell.take_terminal();
+    /// # Ok(()) }
+    /// ```
     pub fn console(mut self, console: Console) -> Self {
         self.console = console;
         self
     }
 
-    stdio::setters!();
+    stdio::setters!(r#"container.process(["job"])?"#);
 
     /// Passes so many of the caller's descriptors from 3 on to the process.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// // The caller's descriptor 3.
+    /// let child = container.exec(container.process(["worker"])?.preserve_fds(1))?;
+    /// # Ok(()) }
+    /// ```
     pub fn preserve_fds(mut self, count: u32) -> Self {
         self.preserve_fds = count;
         self
     }
 
     /// A file to write the process id to.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// let child = container.exec(container.process(["worker"])?.pid_file("/run/worker.pid"))?;
+    /// # Ok(()) }
+    /// ```
     pub fn pid_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.pid_file = Some(file.into());
         self
     }
 
     /// A Unix socket to send the process' pidfd to.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// let child = container.exec(container.process(["worker"])?.pidfd_socket("/run/supervisor.sock"))?;
+    /// # Ok(()) }
+    /// ```
     pub fn pidfd_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.pidfd_socket = Some(path.into());
         self
@@ -100,12 +144,29 @@ impl ProcessBuilder {
 
     /// A cgroup below the container's own, which must exist: `path`, or `controllers:path` on v1. More than one may be
     /// given for different controllers.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// // A cgroup that the container's own manager has made below its root.
+    /// let child = container.exec(container.process(["worker"])?.cgroup("system.slice/worker"))?;
+    /// # Ok(()) }
+    /// ```
     pub fn cgroup(mut self, sub: impl Into<String>) -> Self {
         self.cgroups.push(sub.into());
         self
     }
 
     /// Starts it in a paused container too; it will not run before the container is resumed.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// container.pause()?;
+    /// let child = container.exec(container.process(["worker"])?.ignore_paused(true))?;
+    /// container.resume()?; // now it runs
+    /// # Ok(()) }
+    /// ```
     pub fn ignore_paused(mut self, yes: bool) -> Self {
         self.ignore_paused = yes;
         self
@@ -113,6 +174,13 @@ impl ProcessBuilder {
 
     /// Variables, as `NAME=value`, that the process gets beside those of its configuration. One of a name that the
     /// configuration has too takes its place.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// let child = container.exec(container.process(["worker"])?.environment(["RUST_LOG=debug"]))?;
+    /// # Ok(()) }
+    /// ```
     pub fn environment(mut self, variables: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.environment.extend(variables.into_iter().map(Into::into));
         self
@@ -144,6 +212,14 @@ pub struct Process {
 
 impl Process {
     /// Its id in the runtime's pid namespace.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// let child = container.exec(container.process(["worker"])?)?;
+    /// println!("/proc/{}/status", child.pid());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid
@@ -153,6 +229,16 @@ impl Process {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidState`] if it has ended and been waited for.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// let child = container.exec(container.process(["worker"])?)?;
+    /// child.kill(runtime_core::Signal::TERM)?;
+    /// println!("{}", child.wait()?);
+    /// # Ok(()) }
+    /// ```
     pub fn kill(&self, signal: Signal) -> Result<()> {
         pidfd::send_signal(self.child.as_fd(), signal.as_raw()).map_err(|error| match error.raw_os_error() {
             Some(libc::ESRCH) => Error::new(ErrorKind::InvalidState, "process not running"),
@@ -161,7 +247,10 @@ impl Process {
     }
 }
 
-child::methods!(Process);
+child::methods!(
+    Process,
+    r#"container.exec(container.process(["job"])?.stdin(Stdio::Piped).stdout(Stdio::Piped))?"#
+);
 
 /// Starts a further process.
 pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {

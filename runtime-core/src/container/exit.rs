@@ -33,24 +33,59 @@ pub struct ExitStatus {
 
 impl ExitStatus {
     /// Its exit code, if it ended by itself.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::ContainerBuilder::new("job-1").bundle("/srv/job").run()?;
+    /// match container.wait()?.code() {
+    ///     Some(code) => println!("it said {code}"),
+    ///     None => println!("it was killed"),
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn code(self) -> Option<i32> {
         self.code
     }
 
     /// The signal that ended it.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::ContainerBuilder::new("job-1").bundle("/srv/job").run()?;
+    /// if container.wait()?.signal() == Some(libc::SIGKILL) {
+    ///     println!("somebody, or the kernel for want of memory, has killed it");
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn signal(self) -> Option<i32> {
         self.signal
     }
 
     /// True for exit code 0.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::ContainerBuilder::new("job-1").bundle("/srv/job").run()?;
+    /// if !container.wait()?.success() {
+    ///     println!("the job has failed");
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn success(self) -> bool {
         self.code == Some(0)
     }
 
     /// What a shell makes of it: the exit code, or 128 and the signal's number.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::ContainerBuilder::new("job-1").bundle("/srv/job").run()?;
+    /// std::process::exit(container.wait()?.shell_code());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn shell_code(self) -> i32 {
         self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or(0))

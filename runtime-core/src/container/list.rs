@@ -63,6 +63,20 @@ impl Container {
     ///
     /// # Errors
     /// The root cannot be read.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{Container, Status};
+    ///
+    /// // What an earlier run of this program has left.
+    /// for container in Container::list("/run/my-jobs")? {
+    ///     if container.status()? == Status::Stopped {
+    ///         container.delete(false)?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn list(root: impl AsRef<Path>) -> Result<Vec<Self>> {
         Ok(list(root.as_ref(), |_| Ok(()))?.into_iter().map(|(container, ())| container).collect())
     }

@@ -69,18 +69,48 @@ impl Created {
     ///
     /// # Errors
     /// As [`Container::start`]. The container is stopped then, and still to be deleted: by [`Container::delete_forced`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let created = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").create()?;
+    /// let container = created.start()?;
+    /// println!("process {:?} runs", container.pid());
+    /// # Ok(()) }
+    /// ```
     pub fn start(self) -> Result<Running> {
         start::start(&self.0.container)?;
         Ok(Running(self.0))
     }
 
     /// The descriptor of the first process: readable when it ends, pidfd_open(2).
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let created = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").create()?;
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    ///
+    /// // It waits for its start; should something kill it meanwhile, this is heard of.
+    /// let is_gone = poll(&mut [PollFd::new(created.pidfd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.0.child.as_fd()
     }
 
     /// The master of its terminal, if it was asked for by [`Console::Return`](super::Console::Return); once.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{Console, ContainerBuilder, Job};
+    ///
+    /// let job = Job::new("/srv/images/debian", ["bash"]).terminal();
+    /// let mut created = ContainerBuilder::new("shell").spec(job).console(Console::Return).create()?;
+    /// let master = created.take_terminal().map(std::fs::File::from);
+    /// let container = created.start()?;
+    /// # Ok(()) }
+    /// ```
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.0.terminal.take()
     }
@@ -89,11 +119,31 @@ impl Created {
     ///
     /// # Errors
     /// Something could not be removed.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let created = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").create()?;
+    /// # fn connect_network() -> Result<(), ()> { Err(()) }
+    /// match connect_network() {
+    ///     Ok(()) => drop(created.start()?),
+    ///     Err(_) => created.delete()?,
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn delete(self) -> Result<()> {
         self.0.delete(true)
     }
 
     /// Its name alone: the container stays, whatever becomes of the value.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let created = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").create()?;
+    /// // Another program will start it, by `Container::load`.
+    /// println!("{} waits", created.detach().id());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn detach(self) -> Container {
         self.0.detach()
@@ -142,18 +192,39 @@ impl Running {
     ///
     /// # Errors
     /// As [`Container::delete`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").run()?;
+    /// container.wait()?;
+    /// container.delete(false)?;
+    /// # Ok(()) }
+    /// ```
     pub fn delete(self, force: bool) -> Result<()> {
         self.0.delete(force)
     }
 
     /// Its name alone: the container runs on, whatever becomes of the value.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").run()?;
+    /// // It runs on when this program has ended; `corten kill` and `delete` are for the rest.
+    /// println!("{} runs", container.detach().id());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn detach(self) -> Container {
         self.0.detach()
     }
 }
 
-child::methods!(Running, 0);
+child::methods!(
+    Running,
+    r#"ContainerBuilder::new("job-1").bundle("/srv/job").stdin(Stdio::Piped).stdout(Stdio::Piped).run()?"#,
+    0
+);
 
 impl Deref for Running {
     type Target = Container;

@@ -101,6 +101,21 @@ impl NotifySocket {
     ///
     /// # Errors
     /// The manager cannot be told.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let created = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").notify(true).create()?;
+    /// # let Some(socket) = created.notify_socket()? else { return Ok(()) };
+    /// let container = created.start()?;
+    /// if let Some(manager) = std::env::var_os("NOTIFY_SOCKET") {
+    ///     match socket.pass_on(&manager)? {
+    ///         true => println!("it is ready"),
+    ///         false => println!("it ended without a word"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn pass_on(&self, manager: &OsStr) -> Result<bool> {
         let Some(ready) = self.ready()? else { return Ok(false) };
         self.tell(manager, &ready, true).map(|()| true)
@@ -111,6 +126,25 @@ impl NotifySocket {
     ///
     /// # Errors
     /// As [`NotifySocket::pass_on`].
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let created = runtime_core::ContainerBuilder::new("web").bundle("/srv/web").notify(true).create()?;
+    /// # let Some(socket) = created.notify_socket()? else { return Ok(()) };
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    /// use std::os::fd::AsFd;
+    ///
+    /// let container = created.start()?;
+    /// let manager = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    /// let mut is_ready = false;
+    /// while !is_ready {
+    ///     // An event loop would have this among its descriptors.
+    ///     let _ = poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+    ///     is_ready = socket.try_pass_on(&manager)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn try_pass_on(&self, manager: &OsStr) -> Result<bool> {
         match self.receive()? {
             Some(ready) => self.tell(manager, &ready, false).map(|()| true),

@@ -45,6 +45,16 @@ use std::{
 };
 
 /// What a restore is to be. Beside the image's directory all is optional: `RestoreOptions::new("/srv/image")`.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{ContainerBuilder, RestoreOptions};
+///
+/// let mut options = RestoreOptions::new("/srv/image");
+/// options.lsm_profile = Some("apparmor:web".to_owned());
+/// let container = ContainerBuilder::new("web").bundle("/srv/web").restore(&options)?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RestoreOptions {
@@ -58,6 +68,15 @@ pub struct RestoreOptions {
 
 impl RestoreOptions {
     /// Nothing but the image's directory.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{ContainerBuilder, RestoreOptions};
+    ///
+    /// let image = RestoreOptions::new("/srv/image");
+    /// let container = ContainerBuilder::new("web").bundle("/srv/web").restore(&image)?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn new(image_path: impl Into<PathBuf>) -> Self {
         Self { criu: CriuOptions::new(image_path), lsm_profile: None, lsm_mount_context: None }

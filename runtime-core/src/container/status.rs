@@ -9,6 +9,15 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// What a container is doing.
+///
+/// ```
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::Status;
+///
+/// assert_eq!(Status::Running.to_string(), "running");
+/// assert_eq!("paused".parse::<Status>()?, Status::Paused);
+/// # Ok(()) }
+/// ```
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,6 +64,17 @@ impl fmt::Display for Status {
 }
 
 /// The document that `state` prints and hooks read: runtime.md, "State".
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::{State, Status};
+///
+/// // What a hook reads from its standard input.
+/// let text = r#"{"ociVersion": "1.3.0", "id": "web", "status": "created", "pid": 4711, "bundle": "/srv/web"}"#;
+/// let state: State = serde_json::from_str(text)?;
+/// assert_eq!((state.status, state.pid), (Status::Created, Some(4711)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

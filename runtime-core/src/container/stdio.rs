@@ -48,24 +48,61 @@ impl From<File> for Stdio {
 
 /// The methods of a builder that say what the standard streams are; its field `streams` keeps it.
 macro_rules! setters {
-    () => {
+    ($example:literal) => {
         /// The standard streams of a process without a terminal; those of the caller if they are not set.
+        ///
+        /// ```no_run
+        /// # use runtime_core::{Container, ContainerBuilder, Stdio, default_root};
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let container = Container::load(default_root(), "web-1")?;
+        #[doc = concat!("let builder = ", $example, ";")]
+        /// let log = std::fs::File::create("/var/log/job-1")?;
+        /// let builder = builder.stdio(std::fs::File::open("/dev/null")?.into(), log.try_clone()?.into(), log.into());
+        /// # Ok(()) }
+        /// ```
         pub fn stdio(mut self, stdin: OwnedFd, stdout: OwnedFd, stderr: OwnedFd) -> Self {
             self.streams = Some([stdin, stdout, stderr].map(Stdio::Fd));
             self
         }
 
         /// Its standard input.
+        ///
+        /// ```no_run
+        /// # use runtime_core::{Container, ContainerBuilder, Stdio, default_root};
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let container = Container::load(default_root(), "web-1")?;
+        #[doc = concat!("let builder = ", $example, ";")]
+        /// let builder = builder.stdin(Stdio::Null);
+        /// # Ok(()) }
+        /// ```
         pub fn stdin(self, stdin: impl Into<Stdio>) -> Self {
             self.stream(0, stdin.into())
         }
 
         /// Its standard output.
+        ///
+        /// ```no_run
+        /// # use runtime_core::{Container, ContainerBuilder, Stdio, default_root};
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let container = Container::load(default_root(), "web-1")?;
+        #[doc = concat!("let builder = ", $example, ";")]
+        /// let builder = builder.stdout(Stdio::Piped);
+        /// # Ok(()) }
+        /// ```
         pub fn stdout(self, stdout: impl Into<Stdio>) -> Self {
             self.stream(1, stdout.into())
         }
 
         /// Its standard error.
+        ///
+        /// ```no_run
+        /// # use runtime_core::{Container, ContainerBuilder, Stdio, default_root};
+        /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let container = Container::load(default_root(), "web-1")?;
+        #[doc = concat!("let builder = ", $example, ";")]
+        /// let builder = builder.stderr(std::fs::File::create("/var/log/job-1.err")?);
+        /// # Ok(()) }
+        /// ```
         pub fn stderr(self, stderr: impl Into<Stdio>) -> Self {
             self.stream(2, stderr.into())
         }

@@ -18,6 +18,16 @@ pub(crate) enum Kind {
 }
 
 /// `criu_cg_mode`: what becomes of cgroups, criu(8) `--manage-cgroups`.
+///
+/// ```
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{CheckpointOptions, ManageCgroups};
+///
+/// let mut options = CheckpointOptions::new("/srv/image");
+/// options.criu.manage_cgroups = "strict".parse()?;
+/// assert_eq!(options.criu.manage_cgroups, ManageCgroups::Strict);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u32)]

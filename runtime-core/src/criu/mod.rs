@@ -19,29 +19,55 @@ use std::{
 };
 
 /// CRIU's version.
+///
+/// ```
+/// use runtime_core::CriuVersion;
+///
+/// let version = CriuVersion::new(3, 17, 1);
+/// assert!(version >= CriuVersion::new(3, 15, 0));
+/// assert_eq!(version.to_string(), "3.17.1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CriuVersion(u32, u32, u32);
 
 impl CriuVersion {
     /// The version `major.minor.sublevel`, to compare others with.
+    ///
+    /// ```
+    /// use runtime_core::CriuVersion;
+    ///
+    /// assert!(CriuVersion::new(4, 0, 0) > CriuVersion::new(3, 19, 0));
+    /// ```
     #[must_use]
     pub const fn new(major: u32, minor: u32, sublevel: u32) -> Self {
         Self(major, minor, sublevel)
     }
 
     /// The first number.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::CriuVersion::new(4, 1, 2).major(), 4);
+    /// ```
     #[must_use]
     pub const fn major(self) -> u32 {
         self.0
     }
 
     /// The second number.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::CriuVersion::new(4, 1, 2).minor(), 1);
+    /// ```
     #[must_use]
     pub const fn minor(self) -> u32 {
         self.1
     }
 
     /// The third number, 0 in versions of two.
+    ///
+    /// ```
+    /// assert_eq!(runtime_core::CriuVersion::new(4, 1, 2).sublevel(), 2);
+    /// ```
     #[must_use]
     pub const fn sublevel(self) -> u32 {
         self.2
@@ -58,6 +84,15 @@ impl fmt::Display for CriuVersion {
 }
 
 /// What CRIU says of itself and of this host.
+///
+/// ```no_run
+/// use runtime_core::Criu;
+///
+/// match Criu::ask("criu") {
+///     Err(error) => println!("no checkpoints here: {}", error.report()),
+///     Ok(criu) => println!("CRIU {}, lazy pages: {}", criu.version, criu.lazy_pages),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Criu {
@@ -76,6 +111,18 @@ impl Criu {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if there is no such program, or it does not answer as CRIU does.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{Criu, CriuVersion};
+    ///
+    /// let criu = Criu::ask("/usr/sbin/criu")?;
+    /// if let Some(lacking) = criu.lacking {
+    ///     println!("this kernel lacks something: {lacking}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn ask(program: impl AsRef<Path>) -> Result<Self> {
         let program = program.as_ref();
         let version = version(program)?;

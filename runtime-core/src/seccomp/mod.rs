@@ -14,6 +14,17 @@
 //! call of an architecture that is not kills the thread. Where libseccomp's programs say less than the profile does (a
 //! rule that matches in part hides others, words of ranges are mixed up), the profile's meaning is kept; the tests name
 //! each such case.
+//!
+//! ```
+//! use runtime_core::seccomp;
+//!
+//! let profile = serde_json::from_str(
+//!     r#"{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": ["read", "write", "execve", "exit_group"], "action": "SCMP_ACT_ALLOW"}]}"#,
+//! )?;
+//! let filter = seccomp::compile(&profile, &seccomp::Options::default())?;
+//! println!("{} instructions", filter.instructions.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod line;
 mod precedence;
@@ -30,9 +41,23 @@ use std::path::PathBuf;
 pub use supported::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS};
 
 /// How many instructions the kernel takes in one program, BPF_MAXINSNS.
+///
+/// ```
+/// use runtime_core::seccomp::MAX_INSTRUCTIONS;
+///
+/// assert_eq!(MAX_INSTRUCTIONS, 4096);
+/// ```
 pub const MAX_INSTRUCTIONS: usize = 4096;
 
 /// One instruction of a classic BPF program, struct sock_filter of <linux/filter.h>.
+///
+/// ```
+/// use runtime_core::seccomp::Instruction;
+///
+/// const BPF_RET: u16 = 0x06;
+/// let allow = Instruction { code: BPF_RET, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
+/// assert_eq!(allow.k, 0x7fff_0000);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "the kernel's layout never changes")]
 pub struct Instruction {
@@ -47,6 +72,19 @@ pub struct Instruction {
 }
 
 /// A compiled profile: what seccomp(2) installs with SECCOMP_SET_MODE_FILTER.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp;
+///
+/// let profile = serde_json::from_str(
+///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,
+/// )?;
+/// let filter = seccomp::compile(&profile, &seccomp::Options::default())?;
+/// println!("{} instructions, flags {:#x}", filter.instructions.len(), filter.flags);
+/// assert!(filter.listener.is_none() && filter.unknown.is_empty());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
@@ -68,6 +106,19 @@ impl Filter {
     }
 
     /// The program as the kernel reads it: 8 bytes for each instruction, in the byte order of this machine.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use runtime_core::seccomp;
+    ///
+    /// let profile = serde_json::from_str(
+    ///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,
+    /// )?;
+    /// let filter = seccomp::compile(&profile, &seccomp::Options::default())?;
+    /// // What bubblewrap's --seccomp and systemd's tools read.
+    /// assert_eq!(filter.to_bytes().len(), 8 * filter.instructions.len());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.instructions.len() * 8);
@@ -81,6 +132,23 @@ impl Filter {
 }
 
 /// The agent that answers notifications, `linux.seccomp.listenerPath`.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp;
+///
+/// let profile = serde_json::from_str(
+///     r#"{
+///         "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/my-agent.sock", "listenerMetadata": "tenant 7",
+///         "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_NOTIFY"}]
+///     }"#,
+/// )?;
+/// let filter = seccomp::compile(&profile, &seccomp::Options::default())?;
+/// let listener = filter.listener.ok_or("nobody is notified")?;
+/// assert_eq!(listener.path.to_str(), Some("/run/my-agent.sock"));
+/// assert_eq!(listener.metadata.as_deref(), Some("tenant 7"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Listener {
@@ -91,6 +159,20 @@ pub struct Listener {
 }
 
 /// What annotations add to a profile.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp;
+///
+/// let profile = serde_json::from_str(
+///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["no_such_call"], "action": "SCMP_ACT_ERRNO"}]}"#,
+/// )?;
+/// let mut options = seccomp::Options::default();
+/// assert_eq!(seccomp::compile(&profile, &options)?.unknown, ["no_such_call"]);
+/// options.fail_unknown_syscall = true;
+/// assert!(seccomp::compile(&profile, &options).is_err());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Options {
@@ -101,6 +183,23 @@ pub struct Options {
 }
 
 /// Why a profile cannot become a filter.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp::{self, Error};
+///
+/// let profile = serde_json::from_str(
+///     r#"{
+///         "defaultAction": "SCMP_ACT_ALLOW",
+///         "syscalls": [{"names": ["mount"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 9, "value": 0, "op": "SCMP_CMP_EQ"}]}]
+///     }"#,
+/// )?;
+/// match seccomp::compile(&profile, &seccomp::Options::default()) {
+///     Err(Error::Profile { place, .. }) => assert_eq!(place, ".syscalls[0].args[0].index"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -164,6 +263,20 @@ pub fn compile(profile: &LinuxSeccomp, options: &Options) -> Result<Filter, Erro
 ///
 /// # Errors
 /// Those of [`compile`].
+///
+/// # Example
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp;
+///
+/// let profile = serde_json::from_str(
+///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,
+/// )?;
+/// let (here, options) = ("SCMP_ARCH_AARCH64".parse()?, seccomp::Options::default());
+/// let filter = seccomp::compile_for(here, &profile, &options)?;
+/// println!("{} instructions on aarch64", filter.instructions.len());
+/// # Ok(()) }
+/// ```
 pub fn compile_for(native: Arch, profile: &LinuxSeccomp, options: &Options) -> Result<Filter, Error> {
     let native = supported::host(native)?;
     let profile = profile::Profile::read(profile, options)?;
@@ -178,12 +291,35 @@ pub fn compile_for(native: Arch, profile: &LinuxSeccomp, options: &Options) -> R
 ///
 /// # Errors
 /// SCMP_ACT_NOTIFY without a listener, or metadata without one.
+///
+/// # Example
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp;
+///
+/// let profile = serde_json::from_str(
+///     r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["ptrace"], "action": "SCMP_ACT_ERRNO"}]}"#,
+/// )?;
+/// let options = seccomp::Options::default();
+/// assert_eq!(seccomp::listener(&profile, &options)?, None, "no rule asks for one");
+/// # Ok(()) }
+/// ```
 pub fn listener(profile: &LinuxSeccomp, options: &Options) -> Result<Option<Listener>, Error> {
     profile::listener(profile, options)
 }
 
 /// The number by which programs of the architecture make the call `name`; on x32 with the bit that marks its calls.
 /// Nothing where the architecture has no such call, or where Corten has no table of the architecture.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use runtime_core::seccomp::syscall_number;
+///
+/// assert_eq!(syscall_number("SCMP_ARCH_X86_64".parse()?, "mount"), Some(165));
+/// assert_eq!(syscall_number("SCMP_ARCH_AARCH64".parse()?, "mount"), Some(40));
+/// assert_eq!(syscall_number("SCMP_ARCH_AARCH64".parse()?, "open"), None);
+/// # Ok(()) }
+/// ```
 #[must_use]
 pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
     let abi = supported::abi(architecture)?;
@@ -192,6 +328,14 @@ pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
 
 /// The name of the call that programs of `architecture` (AUDIT_ARCH_* of <linux/audit.h>, as seccomp_data has it) make by `number`.
 /// Nothing where this library does not know it.
+///
+/// ```
+/// use runtime_core::seccomp::syscall_name;
+///
+/// const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+/// assert_eq!(syscall_name(AUDIT_ARCH_X86_64, 165), Some("mount"));
+/// assert_eq!(syscall_name(AUDIT_ARCH_X86_64, 100_000), None);
+/// ```
 #[must_use]
 pub fn syscall_name(architecture: u32, number: u32) -> Option<&'static str> {
     let abi = supported::audited(architecture, number)?;

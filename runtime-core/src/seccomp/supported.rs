@@ -5,6 +5,12 @@ use crate::spec::{Arch, LinuxSeccompAction};
 use corten_init::arch;
 
 /// The actions that a profile can name.
+///
+/// ```
+/// use runtime_core::{seccomp::ACTIONS, spec::LinuxSeccompAction};
+///
+/// assert!(ACTIONS.contains(&LinuxSeccompAction::ScmpActNotify));
+/// ```
 pub const ACTIONS: [LinuxSeccompAction; 9] = [
     LinuxSeccompAction::ScmpActAllow,
     LinuxSeccompAction::ScmpActErrno,
@@ -18,6 +24,10 @@ pub const ACTIONS: [LinuxSeccompAction; 9] = [
 ];
 
 /// The comparisons of arguments that a profile can name.
+///
+/// ```
+/// assert!(runtime_core::seccomp::OPERATORS.contains(&"SCMP_CMP_MASKED_EQ"));
+/// ```
 pub const OPERATORS: [&str; 7] = [
     "SCMP_CMP_EQ",
     "SCMP_CMP_GE",
@@ -30,6 +40,12 @@ pub const OPERATORS: [&str; 7] = [
 
 /// The architectures that filters are built for. Others of the specification may be named: no kernel of this host can
 /// make their calls, so nothing is to be built for them.
+///
+/// ```
+/// use runtime_core::{seccomp::ARCHITECTURES, spec::Arch};
+///
+/// assert!(ARCHITECTURES.contains(&Arch::ScmpArchX86));
+/// ```
 pub const ARCHITECTURES: [Arch; 5] =
     [Arch::ScmpArchAarch64, Arch::ScmpArchArm, Arch::ScmpArchX32, Arch::ScmpArchX86, Arch::ScmpArchX86_64];
 
@@ -42,6 +58,13 @@ pub(super) const WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
 /// The flags that a profile can name, and the bit of each for seccomp(2). All but the last (Linux 5.19) are in every
 /// kernel that Corten runs on.
+///
+/// ```
+/// use runtime_core::seccomp::FLAGS;
+///
+/// let log = FLAGS.iter().find(|(name, _)| *name == "SECCOMP_FILTER_FLAG_LOG");
+/// assert_eq!(log.map(|(_, bit)| *bit), Some(2));
+/// ```
 pub const FLAGS: [(&str, u32); 4] = [
     ("SECCOMP_FILTER_FLAG_LOG", LOG),
     ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", SPEC_ALLOW),
