@@ -1,58 +1,43 @@
 //! What programs rely on of the public types, and that the library's face is the one that was looked at.
 
-use runtime_core::*;
+mod documented;
+
 use std::{
     collections::BTreeSet,
     env,
-    fmt::Debug,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
-/// All may go to other threads, be shared with them, and be printed while one looks for a mistake.
+/// What needs no example of its own, and why.
+const WITHOUT_EXAMPLE: [(&str, &str); 0] = [];
+
+/// Whoever looks something up finds what to copy, what goes wrong, and a type that goes to other threads and can be printed.
 #[test]
-fn all_types_are_send_sync_and_debug() {
-    fn fits<T: Send + Sync + Debug>() {}
-    fits::<CgroupManager>();
-    fits::<Console>();
-    fits::<Container>();
-    fits::<ContainerBuilder>();
-    fits::<Created>();
-    fits::<Error>();
-    fits::<ErrorKind>();
-    fits::<Event>();
-    fits::<Events>();
-    fits::<ExitStatus>();
-    fits::<Job>();
-    fits::<NotifySocket>();
-    fits::<OomEvents>();
-    fits::<Output>();
-    fits::<Plan>();
-    fits::<Process>();
-    fits::<ProcessBuilder>();
-    fits::<Running>();
-    fits::<Signal>();
-    fits::<State>();
-    fits::<Stats>();
-    fits::<Status>();
-    fits::<Stdio>();
-    fits::<seccomp::Filter>();
-    #[cfg(feature = "checkpoint")]
-    {
-        fits::<CheckpointOptions>();
-        fits::<Criu>();
-        fits::<CriuOptions>();
-        fits::<RestoreOptions>();
+fn every_item_is_shown_by_an_example_and_tells_its_errors() {
+    let Some(items) = documented::items(description()) else { return };
+    let allowed = |path: &str| WITHOUT_EXAMPLE.iter().any(|(allowed, _)| path.starts_with(allowed));
+    let missing = |item: &documented::Item| {
+        let lacks = [
+            (!item.has_example && !allowed(&item.path)).then_some("no example that is compiled"),
+            (item.is_fallible && !item.tells_errors).then_some("a Result, and no section `# Errors`"),
+            item.tells_panics.then_some("a section `# Panics`: nothing here may panic"),
+            (!item.is_shared).then_some("not Send, Sync and Debug"),
+        ];
+        let words: Vec<_> = lacks.into_iter().flatten().collect();
+        (!words.is_empty()).then(|| format!("{}: {}\n", item.path, words.join("; ")))
+    };
+    let missing: String = items.iter().filter_map(missing).collect();
+    assert!(items.len() > 200, "only {} items were looked at", items.len());
+    assert!(missing.is_empty(), "{missing}");
+    for (allowed, why) in WITHOUT_EXAMPLE {
+        let is_used = items.iter().any(|item| item.path.starts_with(allowed) && !item.has_example);
+        assert!(is_used, "{allowed} is allowed to have no example ({why}), and needs it no more");
     }
-    #[cfg(feature = "notify")]
-    {
-        fits::<agent::Agent>();
-        fits::<agent::Notification>();
-        fits::<agent::Notifications>();
-        fits::<agent::ProcessState>();
-    }
+    println!("{} items", items.len());
 }
 
 /// The public face, a line for each thing, as it was last looked at. A change is renewed by
@@ -77,8 +62,13 @@ fn the_face_is_the_one_of_api_txt() {
     );
 }
 
-/// Has rustdoc describe the library with all its features. Nothing where this toolchain's description is another one than can be read.
-fn face() -> Option<String> {
+/// Has rustdoc describe the library with all its features, once: the description's file.
+fn description() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(describe)
+}
+
+fn describe() -> PathBuf {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let target = scratch.join("api");
     fs::create_dir_all(&target).unwrap();
@@ -97,8 +87,12 @@ fn face() -> Option<String> {
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let json = scratch.parent().unwrap().join("doc/runtime_core.json");
-    let api = public_api::Builder::from_rustdoc_json(json)
+    scratch.parent().unwrap().join("doc/runtime_core.json")
+}
+
+/// Nothing where this toolchain's description is another one than can be read.
+fn face() -> Option<String> {
+    let api = public_api::Builder::from_rustdoc_json(description())
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(false)
