@@ -57,8 +57,8 @@
 //! | see what would be done | [`ContainerBuilder::plan`] |
 //! | tidy up after a crash | [`Container::list`] and [`Container::delete_forced`] |
 //!
-//! The repository's `examples` are programs to begin with: `job`, `sandbox`, `tokio`, `agent`, `terminal`; its `docs` tell of embedding,
-//! privileges and the threat model.
+//! The repository's `examples` are programs to begin with: `job`, `sandbox`, `tokio`, `agent`, `terminal`. Of its `docs`, `embedding.md` begins with a
+//! whole first program; `privileges.md` tells what a caller must be allowed to do, `threat-model.md` what a container cannot.
 //!
 //! # What a program can rely on
 //!
@@ -140,6 +140,11 @@ pub use job::Job;
 #[cfg(feature = "oci-spec")]
 pub use oci_spec;
 pub use signal::Signal;
+
+/// The programs of docs/embedding.md, so that they are compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+mod embedding {}
 
 /// What the cgroups of a container count: the parts of [`Stats`].
 ///

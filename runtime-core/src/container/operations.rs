@@ -153,8 +153,8 @@ impl Container {
         }
     }
 
-    /// Saves all processes by CRIU, criu(8), so that [`ContainerBuilder::restore`](super::ContainerBuilder::restore) can bring them back, here or elsewhere.
-    /// They end with it, and the container is stopped, if the options do not say otherwise.
+    /// Saves all processes by CRIU, criu(8), so that [`ContainerBuilder::restore`](super::ContainerBuilder::restore) can bring them
+    /// back, here or elsewhere. They end with it, and the container is stopped, if the options do not say otherwise.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidState`] if it is neither running nor paused; [`ErrorKind::Unsupported`] if there is no CRIU, or it lacks
@@ -367,7 +367,8 @@ impl Container {
         mounts::remove(self, mounts)
     }
 
-    /// The socket over which a container that was built with [`ContainerBuilder::notify`](super::ContainerBuilder::notify) says that it is ready. To be
+    /// The socket over which a container that was built with [`ContainerBuilder::notify`](super::ContainerBuilder::notify) says
+    /// that it is ready. To be
     /// made before the container is started; one that was made before is replaced.
     ///
     /// # Errors
