@@ -28,26 +28,38 @@ const RTMAX: i32 = 64;
 impl Signal {
     /// SIGHUP, which most services take as a request to read their configuration again.
     ///
-    /// ```
-    /// assert_eq!(runtime_core::Signal::HUP.to_string(), "SIGHUP");
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// container.kill(runtime_core::Signal::HUP)?; // it reads its configuration again
+    /// # Ok(()) }
     /// ```
     pub const HUP: Self = Self(1);
     /// SIGINT, as the terminal sends it for Ctrl-C.
     ///
-    /// ```
-    /// assert_eq!(runtime_core::Signal::INT.to_string(), "SIGINT");
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// container.kill(runtime_core::Signal::INT)?; // as if somebody had pressed Ctrl-C
+    /// # Ok(()) }
     /// ```
     pub const INT: Self = Self(2);
     /// SIGKILL, which cannot be caught.
     ///
-    /// ```
-    /// assert_eq!(runtime_core::Signal::KILL.to_string(), "SIGKILL");
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// container.kill(runtime_core::Signal::KILL)?; // no cgroup and no state is removed: `delete` does that
+    /// # Ok(()) }
     /// ```
     pub const KILL: Self = Self(9);
     /// SIGTERM, the polite request to end.
     ///
-    /// ```
-    /// assert_eq!(runtime_core::Signal::TERM.to_string(), "SIGTERM");
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
+    /// container.kill(runtime_core::Signal::TERM)?; // it has time to end in order
+    /// # Ok(()) }
     /// ```
     pub const TERM: Self = Self(15);
 

@@ -178,3 +178,44 @@ fn one_container_from_many_threads() {
         }
     });
 }
+
+/// What no kernel could be asked for is refused in words, and nothing is left behind.
+#[test]
+fn numbers_that_cannot_be_are_errors() {
+    let Some(ground) = Ground::new("numbers") else { return };
+    for count in [u32::MAX, i32::MAX.unsigned_abs(), i32::MAX.unsigned_abs() - 3] {
+        let error = ground.builder("numbers", &["true"]).preserve_fds(count).run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{count}: {error:?}");
+    }
+    assert_eq!(fs::read_dir(ground.0.join("states")).unwrap().count(), 0);
+}
+
+/// The kernel takes an errno of 0 for a success.
+#[cfg(feature = "notify")]
+#[test]
+fn a_refusal_without_an_errno_is_no_permission() {
+    use runtime_core::agent::Agent;
+
+    let Some(ground) = Ground::new("refusal") else { return };
+    let (socket, id) =
+        (ground.0.join("agent.sock"), format!("corten-test-lifecycle-refusal-{}", process::id()));
+    let profile = format!(
+        r#"{{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": {socket:?},
+             "syscalls": [{{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}}]}}"#
+    );
+    let agent = Agent::bind(&socket).unwrap();
+    let refused = thread::spawn(move || {
+        let (_, calls) = agent.accept().unwrap();
+        let kinds =
+            calls.zip([0, -1, i32::MIN]).map(|(call, errno)| call.unwrap().refuse(errno).unwrap_err().kind());
+        kinds.collect::<Vec<_>>()
+    });
+    symlink("busybox", ground.0.join("rootfs/bin/mkdir")).unwrap();
+    let job = Job::new(ground.0.join("rootfs"), ["sh", "-c", "mkdir /1; mkdir /2; mkdir /3; test ! -e /1"]);
+    let job = job.seccomp(serde_json::from_str(&profile).unwrap());
+    let builder = ContainerBuilder::new(id).root(ground.0.join("states")).spec(job).delete_on_drop(true);
+    let output = builder.stdin(Stdio::Null).stderr(Stdio::Piped).run().unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("Function not implemented").count(), 3, "{said}");
+    assert_eq!(refused.join().unwrap(), [ErrorKind::InvalidArgument; 3]);
+}

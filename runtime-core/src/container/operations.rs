@@ -231,7 +231,7 @@ impl Container {
     /// ```no_run
     /// # fn main() -> runtime_core::Result<()> {
     /// # let container = runtime_core::Container::load(runtime_core::default_root(), "web-1")?;
-    /// // Half of the ways of the first third-level cache.
+    /// // Six ways of the first third-level cache.
     /// container.update_intel_rdt(&["L3:0=3f".to_owned()])?;
     /// # Ok(()) }
     /// ```

@@ -43,9 +43,12 @@ pub use supported::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS};
 /// How many instructions the kernel takes in one program, BPF_MAXINSNS.
 ///
 /// ```
-/// use runtime_core::seccomp::MAX_INSTRUCTIONS;
+/// use runtime_core::seccomp::{self, MAX_INSTRUCTIONS};
 ///
-/// assert_eq!(MAX_INSTRUCTIONS, 4096);
+/// # let profile = serde_json::from_str(r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#)?;
+/// let filter = seccomp::compile(&profile, &seccomp::Options::default())?;
+/// println!("{} % of what the kernel takes", filter.instructions.len() * 100 / MAX_INSTRUCTIONS);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub const MAX_INSTRUCTIONS: usize = 4096;
 
