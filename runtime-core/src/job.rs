@@ -155,7 +155,7 @@ impl Job {
     /// The capabilities that it has instead of CAP_AUDIT_WRITE, CAP_KILL and CAP_NET_BIND_SERVICE: capabilities(7).
     ///
     /// ```
-    /// use runtime_core::{Job, oci_spec::runtime::Capability};
+    /// use runtime_core::{Job, spec::Capability};
     ///
     /// let job = Job::new("/srv/images/debian", ["ping", "-c1", "::1"]).capabilities([Capability::NetRaw]);
     /// let none = Job::new("/srv/images/debian", ["id"]).capabilities([]);

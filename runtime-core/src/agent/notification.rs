@@ -280,7 +280,6 @@ impl Notification {
     /// # Example
     /// ```no_run
     /// use runtime_core::agent::Notification;
-    ///
     /// use std::{fs::File, os::fd::AsFd};
     ///
     /// /// open(2) of anything gives the process one file of ours.

@@ -158,9 +158,7 @@ impl ContainerBuilder {
     ///
     /// ```no_run
     /// # fn main() -> runtime_core::Result<()> {
-    /// use runtime_core::ContainerBuilder;
-    ///
-    /// use runtime_core::Job;
+    /// use runtime_core::{ContainerBuilder, Job};
     ///
     /// let job = Job::new("/srv/images/debian", ["make", "test"]).memory(512 << 20);
     /// let container = ContainerBuilder::new("job-1").spec(job).run()?;
@@ -179,9 +177,7 @@ impl ContainerBuilder {
     ///
     /// ```no_run
     /// # fn main() -> runtime_core::Result<()> {
-    /// use runtime_core::ContainerBuilder;
-    ///
-    /// use runtime_core::Console;
+    /// use runtime_core::{Console, ContainerBuilder};
     ///
     /// // An engine listens there, and takes the terminal.
     /// let socket = Console::Socket("/run/engine/console.sock".into());
@@ -274,9 +270,7 @@ impl ContainerBuilder {
     ///
     /// ```no_run
     /// # fn main() -> runtime_core::Result<()> {
-    /// use runtime_core::ContainerBuilder;
-    ///
-    /// use runtime_core::CgroupManager;
+    /// use runtime_core::{CgroupManager, ContainerBuilder};
     ///
     /// let builder = ContainerBuilder::new("web").bundle("/srv/web").cgroup_manager(CgroupManager::Systemd);
     /// let container = builder.run()?;
@@ -390,9 +384,7 @@ impl ContainerBuilder {
     /// # Example
     /// ```no_run
     /// # fn main() -> runtime_core::Result<()> {
-    /// use runtime_core::ContainerBuilder;
-    ///
-    /// use runtime_core::RestoreOptions;
+    /// use runtime_core::{ContainerBuilder, RestoreOptions};
     ///
     /// let mut options = RestoreOptions::new("/srv/image");
     /// options.criu.tcp_close = true; // connections are closed instead of brought back
@@ -433,9 +425,7 @@ fn encoded(spec: Spec) -> Result<(Spec, Vec<u8>)> {
 ///
 /// ```no_run
 /// # fn main() -> runtime_core::Result<()> {
-/// use runtime_core::ContainerBuilder;
-///
-/// use runtime_core::Job;
+/// use runtime_core::{ContainerBuilder, Job};
 ///
 /// let job = Job::new("/srv/images/debian", ["true"]);
 /// for step in ContainerBuilder::new("job-1").spec(job).plan()?.to_string().lines() {

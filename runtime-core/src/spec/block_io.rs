@@ -4,6 +4,16 @@ use super::define::objects;
 
 objects! {
     /// How the container shares block devices: config-linux.md, "Block IO".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxBlockIo, LinuxResources, LinuxThrottleDevice};
+    ///
+    /// let mut disks = LinuxBlockIo::default();
+    /// disks.weight = Some(100);
+    /// disks.throttle_write_bps_device.push(LinuxThrottleDevice { major: 8, minor: 0, rate: 10 << 20 });
+    /// let mut limits = LinuxResources::default();
+    /// limits.block_io = Some(disks);
+    /// ```
     #[non_exhaustive]
     LinuxBlockIo {
         /// Its weight among its siblings, 10 to 1000.
@@ -23,6 +33,12 @@ objects! {
     }
 
     /// Weights for one device: config-linux.md, "Block IO".
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxWeightDevice;
+    ///
+    /// let sda = LinuxWeightDevice { major: 8, minor: 0, weight: Some(500), leaf_weight: None };
+    /// ```
     #[derive(Copy)]
     LinuxWeightDevice {
         /// The device's major number.
@@ -36,6 +52,12 @@ objects! {
     }
 
     /// A rate for one device: config-linux.md, "Block IO".
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxThrottleDevice;
+    ///
+    /// let ten_mebibytes = LinuxThrottleDevice { major: 8, minor: 0, rate: 10 << 20 };
+    /// ```
     #[derive(Copy)]
     LinuxThrottleDevice {
         /// The device's major number.

@@ -9,6 +9,20 @@ use super::{
 objects! {
     /// The five sets of a process: config.md, "process.capabilities"; capabilities(7). A name that is not known is left out with a
     /// warning when they are read.
+    ///
+    /// ```
+    /// use runtime_core::spec::{Capability, LinuxCapabilities};
+    ///
+    /// // A program that is not root, and may listen on port 80.
+    /// let port = vec![Capability::NetBindService];
+    /// let sets = LinuxCapabilities {
+    ///     bounding: port.clone(),
+    ///     permitted: port.clone(),
+    ///     inheritable: port.clone(),
+    ///     ambient: port.clone(),
+    ///     effective: port,
+    /// };
+    /// ```
     LinuxCapabilities {
         /// What the process and those that it becomes can have at all.
         bounding: Vec<Capability> = "bounding",
@@ -25,6 +39,14 @@ objects! {
 
 words! {
     /// A right that root has: capabilities(7). In the order of the kernel's numbers.
+    ///
+    /// ```
+    /// use runtime_core::spec::Capability;
+    ///
+    /// assert_eq!(Capability::SysAdmin.to_string(), "CAP_SYS_ADMIN");
+    /// assert_eq!(Capability::from_name("net_raw"), Some(Capability::NetRaw));
+    /// assert_eq!(serde_json::from_str::<Capability>(r#""CAP_KILL""#).unwrap(), Capability::Kill);
+    /// ```
     #[non_exhaustive]
     Capability {
         /// To change the owner of files.
@@ -115,11 +137,25 @@ words! {
 
 impl Capability {
     /// The kernel's number, linux/capability.h.
+    ///
+    /// ```
+    /// use runtime_core::spec::Capability;
+    ///
+    /// assert_eq!(Capability::SysAdmin.number(), 21);
+    /// ```
     pub const fn number(self) -> u32 {
         self as u32
     }
 
     /// The one of this name, in capital letters or small ones, `CAP_` before it or not.
+    ///
+    /// ```
+    /// use runtime_core::spec::Capability;
+    ///
+    /// assert_eq!(Capability::from_name("cap_sys_admin"), Some(Capability::SysAdmin));
+    /// assert_eq!(Capability::from_name("SYS_ADMIN"), Some(Capability::SysAdmin));
+    /// assert_eq!(Capability::from_name("everything"), None);
+    /// ```
     pub fn from_name(name: &str) -> Option<Self> {
         const PREFIX: &str = "CAP_";
         let mut bare = name;

@@ -1,5 +1,7 @@
 //! The macros that define the specification's types: each property and each word stands once.
 
+use crate::{Error, ErrorKind};
+
 /// Objects. A property's line has its name in Rust, its type, its name in JSON, and a [`Mark`](super::read::Mark) if it is
 /// not one that may be missing and is left out where it says nothing.
 macro_rules! objects {
@@ -69,12 +71,37 @@ macro_rules! words {
 
         impl $name {
             /// All that there are.
+            ///
+            /// ```
+            #[doc = concat!("use runtime_core::spec::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("for word in ", stringify!($name), "::ALL {")]
+            ///     println!("{word}");
+            /// }
+            /// ```
             pub const ALL: &'static [Self] = &[$(Self::$word,)*];
             const WORDS: &'static [&'static str] = &[$($json,)*];
 
             /// The word as JSON has it.
+            ///
+            /// ```
+            #[doc = concat!("use runtime_core::spec::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let words: Vec<_> = ", stringify!($name), "::ALL.iter().map(|word| word.as_str()).collect();")]
+            /// println!("one of {}", words.join(", "));
+            /// ```
             pub const fn as_str(self) -> &'static str {
                 Self::WORDS[self as usize]
+            }
+        }
+
+        /// The word as JSON has it.
+        impl std::str::FromStr for $name {
+            type Err = $crate::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let at = Self::WORDS.iter().position(|word| *word == text);
+                at.map(|at| Self::ALL[at]).ok_or_else(|| $crate::spec::define::unknown(text, Self::WORDS))
             }
         }
 
@@ -122,6 +149,11 @@ macro_rules! serde {
             }
         }
     };
+}
+
+/// None of `words`.
+pub(crate) fn unknown(text: &str, words: &[&str]) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("{text:?}: not one of {}", words.join(", ")))
 }
 
 pub(crate) use {objects, serde, words, words_are_properties};

@@ -9,6 +9,15 @@ use std::collections::BTreeMap;
 
 objects! {
     /// The document of features.md. What is not there is not known.
+    ///
+    /// ```
+    /// use runtime_core::spec::Features;
+    ///
+    /// // What some runtime prints for `features`.
+    /// let text = r#"{"ociVersionMin": "1.0.0", "ociVersionMax": "1.3.0", "hooks": ["poststop"]}"#;
+    /// let features: Features = serde_json::from_str(text).unwrap();
+    /// assert!(features.hooks.iter().any(|kind| kind == "poststop"));
+    /// ```
     #[non_exhaustive]
     Features {
         /// The oldest version of the specification that configurations may be written for.
@@ -29,6 +38,11 @@ objects! {
     }
 
     /// What there is on Linux: features-linux.md.
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// println!("{} kinds of namespaces, {} capabilities", linux.namespaces.len(), linux.capabilities.len());
+    /// ```
     #[non_exhaustive]
     LinuxFeature {
         /// Kinds of namespaces.
@@ -54,6 +68,11 @@ objects! {
     }
 
     /// Cgroups: features-linux.md, "Cgroup". What the runtime can do, whatever the host has.
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// println!("systemd as the maker of cgroups: {:?}", linux.cgroup.and_then(|cgroup| cgroup.systemd));
+    /// ```
     #[non_exhaustive]
     Cgroup {
         /// Version 1.
@@ -69,6 +88,12 @@ objects! {
     }
 
     /// Filters of system calls: features-linux.md, "Seccomp".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// let flags = linux.seccomp.unwrap_or_default().supported_flags;
+    /// println!("flags that the kernel takes: {}", flags.join(", "));
+    /// ```
     #[non_exhaustive]
     Seccomp {
         /// Whether there are any.
@@ -86,6 +111,11 @@ objects! {
     }
 
     /// AppArmor: features-linux.md, "AppArmor".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// assert_eq!(linux.apparmor.and_then(|apparmor| apparmor.enabled), Some(true));
+    /// ```
     #[non_exhaustive]
     Apparmor {
         /// Whether the runtime can set profiles.
@@ -93,6 +123,11 @@ objects! {
     }
 
     /// SELinux: features-linux.md, "SELinux".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// assert_eq!(linux.selinux.and_then(|selinux| selinux.enabled), Some(true));
+    /// ```
     #[non_exhaustive]
     Selinux {
         /// Whether the runtime can set labels.
@@ -100,6 +135,11 @@ objects! {
     }
 
     /// Intel RDT: features-linux.md, "Intel RDT".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// assert_eq!(linux.intel_rdt.and_then(|rdt| rdt.schemata), Some(true));
+    /// ```
     #[non_exhaustive]
     IntelRdt {
         /// Whether the runtime knows it.
@@ -111,6 +151,12 @@ objects! {
     }
 
     /// Memory policies: features-linux.md, "MemoryPolicy".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// let modes = linux.memory_policy.unwrap_or_default().modes;
+    /// println!("{} policies", modes.len());
+    /// ```
     #[non_exhaustive]
     MemoryPolicy {
         /// Policies that the runtime knows.
@@ -120,6 +166,12 @@ objects! {
     }
 
     /// What mounts can be beside the usual: features-linux.md, "MountExtensions".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// let extensions = linux.mount_extensions.unwrap_or_default();
+    /// assert_eq!(extensions.idmap.and_then(|idmap| idmap.enabled), Some(true));
+    /// ```
     #[non_exhaustive]
     MountExtensions {
         /// Mounts with users and groups of their own.
@@ -127,6 +179,12 @@ objects! {
     }
 
     /// Mounts with users and groups of their own: features-linux.md, "MountExtensions".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// let idmap = linux.mount_extensions.and_then(|extensions| extensions.idmap);
+    /// assert_eq!(idmap.and_then(|idmap| idmap.enabled), Some(true));
+    /// ```
     #[non_exhaustive]
     IDMap {
         /// Whether the runtime can make them.
@@ -134,6 +192,11 @@ objects! {
     }
 
     /// Network devices that are moved: features-linux.md, "Net Devices".
+    ///
+    /// ```
+    /// let linux = runtime_core::features().linux.unwrap_or_default();
+    /// assert_eq!(linux.net_devices.and_then(|devices| devices.enabled), Some(true));
+    /// ```
     #[non_exhaustive]
     NetDevices {
         /// Whether the runtime can move them.

@@ -5,6 +5,16 @@ use std::path::PathBuf;
 
 objects! {
     /// Programs that are run at points of a container's life: config.md, "POSIX-platform Hooks".
+    ///
+    /// ```
+    /// use runtime_core::spec::{Hook, Hooks};
+    ///
+    /// let mut network = Hook::new("/usr/lib/my-network/attach");
+    /// network.args = vec!["attach".to_owned(), "--bridge=br0".to_owned()];
+    /// network.timeout = Some(10);
+    /// let mut hooks = Hooks::default();
+    /// hooks.create_runtime.push(network);
+    /// ```
     #[non_exhaustive]
     Hooks {
         /// Deprecated by the specification in favor of the three that follow, and still what engines write: run in the
@@ -23,6 +33,13 @@ objects! {
     }
 
     /// A program that is given the container's state on its standard input.
+    ///
+    /// ```
+    /// use runtime_core::spec::Hook;
+    ///
+    /// let hook: Hook = serde_json::from_str(r#"{"path": "/bin/echo", "args": ["echo", "it is over"]}"#).unwrap();
+    /// assert_eq!((hook.args.len(), hook.timeout), (2, None));
+    /// ```
     Hook {
         /// The program, an absolute path.
         path: PathBuf = "path" Required,
@@ -37,6 +54,13 @@ objects! {
 
 impl Hook {
     /// The program at `path`, an absolute path, without arguments.
+    ///
+    /// ```
+    /// use runtime_core::spec::Hook;
+    ///
+    /// let mut hook = Hook::new("/usr/bin/logger");
+    /// hook.args = vec!["logger".to_owned(), "a container has ended".to_owned()];
+    /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), ..Self::default() }
     }

@@ -4,6 +4,14 @@ use super::define::objects;
 
 objects! {
     /// The share of caches and memory bandwidth: config-linux.md, "IntelRdt".
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxIntelRdt;
+    ///
+    /// let mut rdt = LinuxIntelRdt::default();
+    /// rdt.l3_cache_schema = Some("L3:0=f;1=f0".to_owned());
+    /// rdt.enable_monitoring = true;
+    /// ```
     #[non_exhaustive]
     LinuxIntelRdt {
         /// The group of resctrl that the container joins, the container's id if there is none.

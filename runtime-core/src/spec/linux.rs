@@ -12,6 +12,15 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 objects! {
     /// All that is Linux' own: config-linux.md.
+    ///
+    /// ```
+    /// use runtime_core::spec::{Linux, LinuxNamespace, LinuxNamespaceType};
+    ///
+    /// let mut linux = Linux::default();
+    /// linux.namespaces.push(LinuxNamespace::new(LinuxNamespaceType::Mount));
+    /// linux.sysctl.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+    /// linux.masked_paths.push("/proc/kcore".into());
+    /// ```
     #[non_exhaustive]
     Linux {
         /// Network devices of the host, by name, that are moved into the container: config-linux.md, "Network Devices".
@@ -51,12 +60,28 @@ objects! {
     }
 
     /// What becomes of a network device that is moved: config-linux.md, "Network Devices".
+    ///
+    /// ```
+    /// use runtime_core::spec::{Linux, LinuxNetDevice};
+    ///
+    /// let mut linux = Linux::default();
+    /// // The host's eth1 is eth0 in the container.
+    /// linux.net_devices.insert("eth1".to_owned(), LinuxNetDevice { name: Some("eth0".to_owned()) });
+    /// ```
     LinuxNetDevice {
         /// Its name in the container, the same if there is none.
         name: Option<String> = "name",
     }
 
     /// A device file: config-linux.md, "Devices".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxDevice, LinuxDeviceType};
+    ///
+    /// let mut fuse = LinuxDevice::default();
+    /// (fuse.path, fuse.typ) = ("/dev/fuse".into(), LinuxDeviceType::C);
+    /// (fuse.major, fuse.minor, fuse.file_mode) = (10, 229, Some(0o666));
+    /// ```
     LinuxDevice {
         /// Where in the container, an absolute path.
         path: PathBuf = "path" Written,
@@ -75,6 +100,13 @@ objects! {
     }
 
     /// The machine that programs see: config-linux.md, "Personality"; personality(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxPersonality, LinuxPersonalityDomain};
+    ///
+    /// let mut machine = LinuxPersonality::default();
+    /// machine.domain = LinuxPersonalityDomain::PerLinux32; // uname(2) tells of i686
+    /// ```
     LinuxPersonality {
         /// The machine.
         domain: LinuxPersonalityDomain = "domain" Required,
@@ -85,6 +117,12 @@ objects! {
 
 words! {
     /// A kind of device file: mknod(1).
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxDeviceType;
+    ///
+    /// assert_eq!(LinuxDeviceType::C.as_str(), "c");
+    /// ```
     LinuxDeviceType {
         /// Every kind, in the rules of a cgroup.
         #[default]
@@ -100,6 +138,12 @@ words! {
     }
 
     /// An execution domain of personality(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxPersonalityDomain;
+    ///
+    /// assert_eq!(LinuxPersonalityDomain::PerLinux32.as_str(), "LINUX32");
+    /// ```
     #[non_exhaustive]
     LinuxPersonalityDomain {
         /// What the kernel is.

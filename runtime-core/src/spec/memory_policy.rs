@@ -4,6 +4,13 @@ use super::define::{objects, words, words_are_properties};
 
 objects! {
     /// Where on a NUMA machine memory comes from: config-linux.md, "Memory policy"; set_mempolicy(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxMemoryPolicy, MemoryPolicyModeType};
+    ///
+    /// let mut policy = LinuxMemoryPolicy::new(MemoryPolicyModeType::MpolBind);
+    /// policy.nodes = Some("0-1".to_owned());
+    /// ```
     #[non_exhaustive]
     LinuxMemoryPolicy {
         /// The policy.
@@ -17,6 +24,12 @@ objects! {
 
 words! {
     /// A policy of set_mempolicy(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::MemoryPolicyModeType;
+    ///
+    /// assert_eq!(MemoryPolicyModeType::MpolInterleave.as_str(), "MPOL_INTERLEAVE");
+    /// ```
     #[non_exhaustive]
     MemoryPolicyModeType {
         /// The node of the processor that asks.
@@ -37,6 +50,13 @@ words! {
     }
 
     /// A flag of set_mempolicy(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxMemoryPolicy, MemoryPolicyFlagType, MemoryPolicyModeType};
+    ///
+    /// let mut policy = LinuxMemoryPolicy::new(MemoryPolicyModeType::MpolBind);
+    /// policy.flags.push(MemoryPolicyFlagType::MpolFStaticNodes);
+    /// ```
     #[non_exhaustive]
     MemoryPolicyFlagType {
         /// The kernel moves pages nearer to who uses them, among the nodes of [`MemoryPolicyModeType::MpolBind`].
@@ -53,6 +73,12 @@ words_are_properties! { MemoryPolicyModeType MemoryPolicyFlagType }
 
 impl LinuxMemoryPolicy {
     /// This policy, without nodes and flags.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxMemoryPolicy, MemoryPolicyModeType};
+    ///
+    /// let local = LinuxMemoryPolicy::new(MemoryPolicyModeType::MpolLocal);
+    /// ```
     pub fn new(mode: MemoryPolicyModeType) -> Self {
         Self { mode, ..Self::default() }
     }

@@ -5,6 +5,18 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 objects! {
     /// A config.json: config.md.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{ContainerBuilder, Job, spec::Hook};
+    ///
+    /// // A job's, with what a `Job` has no method for.
+    /// let mut spec = Job::new("/srv/images/debian", ["make"]).spec();
+    /// spec.hooks.get_or_insert_default().poststop.push(Hook::new("/usr/lib/my-network/detach"));
+    /// spec.annotations.insert("org.example.tenant".to_owned(), "7".to_owned());
+    /// let container = ContainerBuilder::new("job-1").spec(spec).run()?;
+    /// # Ok(()) }
+    /// ```
     #[non_exhaustive]
     Spec {
         /// The version of the specification that it is written for, as `1.3.0`: config.md, "Specification version".
@@ -28,6 +40,12 @@ objects! {
     }
 
     /// The root file system: config.md, "Root".
+    ///
+    /// ```
+    /// use runtime_core::spec::Root;
+    ///
+    /// let root = Root { path: "rootfs".into(), readonly: true };
+    /// ```
     Root {
         /// Its folder, absolute or relative to the bundle.
         path: PathBuf = "path" Written,
@@ -36,6 +54,14 @@ objects! {
     }
 
     /// A mount: config.md, "Mounts".
+    ///
+    /// ```
+    /// use runtime_core::spec::Mount;
+    ///
+    /// let proc = Mount::new("/proc").of_type("proc").from_source("proc");
+    /// let data = Mount::new("/data").from_source("/srv/volumes/7").with_options(["rbind", "nosuid"]);
+    /// assert_eq!(data.options, ["rbind", "nosuid"]);
+    /// ```
     #[non_exhaustive]
     Mount {
         /// Where in the container, an absolute path.
@@ -55,6 +81,14 @@ objects! {
 
 impl Spec {
     /// A configuration with nothing in it but the version that it is written for.
+    ///
+    /// ```
+    /// use runtime_core::spec::{Process, Root, Spec};
+    ///
+    /// let mut spec = Spec::new("1.3.0");
+    /// spec.root = Some(Root::new("rootfs"));
+    /// spec.process = Some(Process::new(["/bin/server"]));
+    /// ```
     pub fn new(version: impl Into<String>) -> Self {
         Self { version: version.into(), ..Self::default() }
     }
@@ -62,6 +96,13 @@ impl Spec {
 
 impl Root {
     /// This folder, absolute or relative to the bundle, that can be written to.
+    ///
+    /// ```
+    /// use runtime_core::spec::Root;
+    ///
+    /// let root = Root::new("/srv/images/debian");
+    /// assert!(!root.readonly);
+    /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), readonly: false }
     }
@@ -69,11 +110,23 @@ impl Root {
 
 impl Mount {
     /// A mount at this absolute path of the container, of nothing yet.
+    ///
+    /// ```
+    /// use runtime_core::spec::Mount;
+    ///
+    /// let tmp = Mount::new("/tmp").of_type("tmpfs").from_source("tmpfs");
+    /// ```
     pub fn new(destination: impl Into<PathBuf>) -> Self {
         Self { destination: destination.into(), ..Self::default() }
     }
 
     /// The same, of this type of file system.
+    ///
+    /// ```
+    /// use runtime_core::spec::Mount;
+    ///
+    /// let queues = Mount::new("/dev/mqueue").of_type("mqueue").from_source("mqueue");
+    /// ```
     #[must_use]
     pub fn of_type(mut self, typ: impl Into<String>) -> Self {
         self.typ = Some(typ.into());
@@ -81,6 +134,12 @@ impl Mount {
     }
 
     /// The same, of this device, file or folder.
+    ///
+    /// ```
+    /// use runtime_core::spec::Mount;
+    ///
+    /// let data = Mount::new("/data").from_source("/srv/volumes/7").with_options(["bind"]);
+    /// ```
     #[must_use]
     pub fn from_source(mut self, source: impl Into<PathBuf>) -> Self {
         self.source = Some(source.into());
@@ -88,6 +147,12 @@ impl Mount {
     }
 
     /// The same, with these options beside those that it has.
+    ///
+    /// ```
+    /// use runtime_core::spec::Mount;
+    ///
+    /// let tmp = Mount::new("/tmp").of_type("tmpfs").from_source("tmpfs").with_options(["nosuid", "size=64m"]);
+    /// ```
     #[must_use]
     pub fn with_options<O: Into<String>>(mut self, options: impl IntoIterator<Item = O>) -> Self {
         self.options.extend(options.into_iter().map(Into::into));

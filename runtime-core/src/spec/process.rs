@@ -9,6 +9,16 @@ use std::path::PathBuf;
 
 objects! {
     /// The program of a container, or one that is executed in it beside: config.md, "Process".
+    ///
+    /// ```
+    /// use runtime_core::spec::{PosixRlimit, PosixRlimitType, Process, User};
+    ///
+    /// let mut process = Process::new(["/bin/server", "--port=8080"]);
+    /// process.user = User::new(1000, 1000);
+    /// process.env.push("PATH=/usr/bin:/bin".to_owned());
+    /// process.rlimits.push(PosixRlimit { typ: PosixRlimitType::RlimitNofile, soft: 1024, hard: 4096 });
+    /// process.no_new_privileges = true;
+    /// ```
     #[non_exhaustive]
     Process {
         /// Whether it has a terminal in place of three streams.
@@ -46,6 +56,14 @@ objects! {
     }
 
     /// A terminal's size, the specification's `Box`: config.md, "process.consoleSize".
+    ///
+    /// ```
+    /// use runtime_core::spec::{ConsoleSize, Process};
+    ///
+    /// let mut shell = Process::new(["bash"]);
+    /// shell.terminal = true;
+    /// shell.console_size = Some(ConsoleSize { height: 24, width: 80 });
+    /// ```
     #[derive(Copy)]
     ConsoleSize {
         /// Lines.
@@ -55,6 +73,14 @@ objects! {
     }
 
     /// Who a process is: config.md, "POSIX-platform User".
+    ///
+    /// ```
+    /// use runtime_core::spec::User;
+    ///
+    /// let mut user = User::new(1000, 1000);
+    /// user.additional_gids.push(27);
+    /// user.umask = Some(0o027);
+    /// ```
     #[non_exhaustive]
     User {
         /// The user's id in the container.
@@ -70,6 +96,12 @@ objects! {
     }
 
     /// A resource limit: config.md, "POSIX process"; setrlimit(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{PosixRlimit, PosixRlimitType};
+    ///
+    /// let no_core_files = PosixRlimit { typ: PosixRlimitType::RlimitCore, soft: 0, hard: 0 };
+    /// ```
     #[derive(Copy)]
     PosixRlimit {
         /// What is limited.
@@ -83,6 +115,12 @@ objects! {
 
 words! {
     /// A resource of setrlimit(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::PosixRlimitType;
+    ///
+    /// assert_eq!(PosixRlimitType::RlimitNofile.as_str(), "RLIMIT_NOFILE");
+    /// ```
     #[non_exhaustive]
     PosixRlimitType {
         /// Processor time, in seconds.
@@ -125,6 +163,13 @@ words_are_properties! { PosixRlimitType }
 
 impl Process {
     /// This program (its path or name, then its arguments), as root, in `/`, without capabilities and environment.
+    ///
+    /// ```
+    /// use runtime_core::spec::Process;
+    ///
+    /// let check = Process::new(["/bin/check", "--quick"]);
+    /// assert_eq!(check.cwd.to_str(), Some("/"));
+    /// ```
     pub fn new<A: Into<String>>(args: impl IntoIterator<Item = A>) -> Self {
         Self { args: args.into_iter().map(Into::into).collect(), cwd: "/".into(), ..Self::default() }
     }
@@ -132,6 +177,12 @@ impl Process {
 
 impl User {
     /// This user and group, without other groups.
+    ///
+    /// ```
+    /// use runtime_core::spec::User;
+    ///
+    /// let nobody = User::new(65_534, 65_534);
+    /// ```
     pub fn new(uid: u32, gid: u32) -> Self {
         Self { uid, gid, ..Self::default() }
     }

@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 
 objects! {
     /// The limits of a container: config-linux.md, "Control groups".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxPids, LinuxResources};
+    ///
+    /// let mut limits = LinuxResources::default();
+    /// limits.memory.get_or_insert_default().limit = Some(512 << 20);
+    /// limits.pids = Some(LinuxPids { limit: Some(100) });
+    /// limits.unified.insert("memory.high".to_owned(), "402653184".to_owned());
+    /// ```
     #[non_exhaustive]
     LinuxResources {
         /// Which devices can be used, the last rule that fits decides: "Allowed Device list". An update without a list leaves the
@@ -29,6 +38,14 @@ objects! {
     }
 
     /// A rule for devices: config-linux.md, "Allowed Device list".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxDeviceCgroup, LinuxDeviceType};
+    ///
+    /// let mut fuse = LinuxDeviceCgroup::default();
+    /// (fuse.allow, fuse.typ, fuse.access) = (true, Some(LinuxDeviceType::C), Some("rwm".to_owned()));
+    /// (fuse.major, fuse.minor) = (Some(10), Some(229));
+    /// ```
     LinuxDeviceCgroup {
         /// Whether they can be used.
         allow: bool = "allow" Written,
@@ -43,6 +60,14 @@ objects! {
     }
 
     /// Memory: config-linux.md, "Memory". Sizes are in bytes, and -1 is no limit.
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxMemory;
+    ///
+    /// let mut memory = LinuxMemory::default();
+    /// memory.limit = Some(512 << 20);
+    /// memory.swap = Some(512 << 20); // with the memory: no swap
+    /// ```
     #[non_exhaustive]
     LinuxMemory {
         /// The most memory.
@@ -66,6 +91,14 @@ objects! {
     }
 
     /// Processor time, and which processors: config-linux.md, "CPU". Times are in microseconds.
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxCpu;
+    ///
+    /// let mut cpu = LinuxCpu::default();
+    /// (cpu.quota, cpu.period) = (Some(50_000), Some(100_000)); // half a processor
+    /// cpu.cpus = Some("0-1".to_owned());
+    /// ```
     #[non_exhaustive]
     LinuxCpu {
         /// Its weight among its siblings; 1024 is the usual.
@@ -89,6 +122,12 @@ objects! {
     }
 
     /// Processes and threads: config-linux.md, "PIDs".
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxPids;
+    ///
+    /// let pids = LinuxPids { limit: Some(100) };
+    /// ```
     #[derive(Copy)]
     LinuxPids {
         /// The most of them, -1 for no limit. If there is none the limit is left alone.
@@ -96,6 +135,12 @@ objects! {
     }
 
     /// Huge pages of one size: config-linux.md, "Huge page limits".
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxHugepageLimit;
+    ///
+    /// let none = LinuxHugepageLimit { page_size: "2MB".to_owned(), limit: 0 };
+    /// ```
     LinuxHugepageLimit {
         /// Their size, as `2MB`.
         page_size: String = "pageSize" Written,
@@ -104,6 +149,14 @@ objects! {
     }
 
     /// Marks and priorities of packets: config-linux.md, "Network".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxInterfacePriority, LinuxNetwork};
+    ///
+    /// let mut network = LinuxNetwork::default();
+    /// network.class_id = Some(0x0010_0001);
+    /// network.priorities.push(LinuxInterfacePriority { name: "eth0".to_owned(), priority: 5 });
+    /// ```
     #[non_exhaustive]
     LinuxNetwork {
         /// The class that packets are marked with.
@@ -113,6 +166,12 @@ objects! {
     }
 
     /// The priority of packets that leave by a device: config-linux.md, "Network".
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxInterfacePriority;
+    ///
+    /// let first = LinuxInterfacePriority { name: "eth0".to_owned(), priority: 7 };
+    /// ```
     LinuxInterfacePriority {
         /// The device's name.
         name: String = "name" Written,
@@ -121,6 +180,13 @@ objects! {
     }
 
     /// What can be had of an RDMA device: config-linux.md, "RDMA".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxRdma, LinuxResources};
+    ///
+    /// let mut limits = LinuxResources::default();
+    /// limits.rdma.insert("mlx5_0".to_owned(), LinuxRdma { hca_handles: Some(3), hca_objects: Some(10_000) });
+    /// ```
     #[derive(Copy)]
     LinuxRdma {
         /// The most handles.

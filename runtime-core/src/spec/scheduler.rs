@@ -4,6 +4,13 @@ use super::define::{objects, words, words_are_properties};
 
 objects! {
     /// How the kernel schedules a process: config.md, "process.scheduler"; sched_setattr(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSchedulerPolicy, Scheduler};
+    ///
+    /// let mut scheduler = Scheduler::new(LinuxSchedulerPolicy::SchedBatch);
+    /// scheduler.nice = Some(10);
+    /// ```
     #[non_exhaustive]
     Scheduler {
         /// The policy.
@@ -23,6 +30,12 @@ objects! {
     }
 
     /// A priority for input and output: config.md, "process.ioPriority"; ioprio_set(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{IOPriorityClass, LinuxIOPriority};
+    ///
+    /// let last = LinuxIOPriority { class: IOPriorityClass::IoprioClassBe, priority: 7 };
+    /// ```
     #[derive(Copy)]
     LinuxIOPriority {
         /// The class.
@@ -32,6 +45,14 @@ objects! {
     }
 
     /// The processors of a process that is executed in a container: config.md, "process.execCPUAffinity".
+    ///
+    /// ```
+    /// use runtime_core::spec::{ExecCPUAffinity, Process};
+    ///
+    /// let mut check = Process::new(["/bin/check"]);
+    /// check.exec_cpu_affinity =
+    ///     Some(ExecCPUAffinity { initial: Some("0".to_owned()), cpu_affinity_final: Some("2-3".to_owned()) });
+    /// ```
     ExecCPUAffinity {
         /// Where it is born, before it is moved to the container's cgroup, as `0-3,7`.
         initial: Option<String> = "initial",
@@ -42,6 +63,12 @@ objects! {
 
 words! {
     /// A policy of sched(7).
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxSchedulerPolicy;
+    ///
+    /// assert_eq!(LinuxSchedulerPolicy::SchedDeadline.as_str(), "SCHED_DEADLINE");
+    /// ```
     #[non_exhaustive]
     LinuxSchedulerPolicy {
         /// The usual one.
@@ -62,6 +89,14 @@ words! {
     }
 
     /// A flag of sched_setattr(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSchedulerFlag, LinuxSchedulerPolicy, Scheduler};
+    ///
+    /// let mut scheduler = Scheduler::new(LinuxSchedulerPolicy::SchedFifo);
+    /// scheduler.priority = Some(1);
+    /// scheduler.flags.push(LinuxSchedulerFlag::SchedResetOnFork);
+    /// ```
     #[non_exhaustive]
     LinuxSchedulerFlag {
         /// Children do not inherit it.
@@ -82,6 +117,12 @@ words! {
     }
 
     /// A class of ioprio_set(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::IOPriorityClass;
+    ///
+    /// assert_eq!(IOPriorityClass::IoprioClassIdle.as_str(), "IOPRIO_CLASS_IDLE");
+    /// ```
     #[non_exhaustive]
     IOPriorityClass {
         /// Real time: first.
@@ -98,6 +139,12 @@ words_are_properties! { LinuxSchedulerPolicy LinuxSchedulerFlag IOPriorityClass 
 
 impl Scheduler {
     /// This policy, with nothing else set.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSchedulerPolicy, Scheduler};
+    ///
+    /// let idle = Scheduler::new(LinuxSchedulerPolicy::SchedIdle);
+    /// ```
     pub fn new(policy: LinuxSchedulerPolicy) -> Self {
         Self { policy, ..Self::default() }
     }

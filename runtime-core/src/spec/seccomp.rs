@@ -5,6 +5,13 @@ use std::path::PathBuf;
 
 objects! {
     /// Which system calls there are: config-linux.md, "Seccomp".
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccomp, LinuxSeccompAction, LinuxSyscall};
+    ///
+    /// let mut profile = LinuxSeccomp::new(LinuxSeccompAction::ScmpActErrno);
+    /// profile.syscalls.push(LinuxSyscall::new(["read", "write", "exit_group"], LinuxSeccompAction::ScmpActAllow));
+    /// ```
     #[non_exhaustive]
     LinuxSeccomp {
         /// What happens to calls that no rule is about.
@@ -24,6 +31,13 @@ objects! {
     }
 
     /// A rule.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccompAction, LinuxSyscall};
+    ///
+    /// let mut refused = LinuxSyscall::new(["mount", "umount2"], LinuxSeccompAction::ScmpActErrno);
+    /// refused.errno_ret = Some(libc::EPERM.unsigned_abs());
+    /// ```
     LinuxSyscall {
         /// The calls that it is about.
         names: Vec<String> = "names" Required,
@@ -37,6 +51,15 @@ objects! {
     }
 
     /// A condition on an argument of a call.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompOperator, LinuxSyscall};
+    ///
+    /// // socket(AF_VSOCK, ...)
+    /// let mut vsock = LinuxSyscall::new(["socket"], LinuxSeccompAction::ScmpActErrno);
+    /// let op = LinuxSeccompOperator::ScmpCmpEq;
+    /// vsock.args.push(LinuxSeccompArg { index: 0, value: 40, value_two: None, op });
+    /// ```
     #[derive(Copy)]
     LinuxSeccompArg {
         /// The argument's number, from 0.
@@ -52,6 +75,12 @@ objects! {
 
 words! {
     /// What happens to a call.
+    ///
+    /// ```
+    /// use runtime_core::spec::LinuxSeccompAction;
+    ///
+    /// assert_eq!(LinuxSeccompAction::ScmpActNotify.as_str(), "SCMP_ACT_NOTIFY");
+    /// ```
     #[non_exhaustive]
     LinuxSeccompAction {
         /// The thread is killed: the old name of the next.
@@ -76,6 +105,14 @@ words! {
     }
 
     /// How an argument is compared.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccompArg, LinuxSeccompOperator};
+    ///
+    /// // Any of the namespaces' flags of clone(2).
+    /// let op = LinuxSeccompOperator::ScmpCmpMaskedEq;
+    /// let none = LinuxSeccompArg { index: 0, value: 0x7e02_0000, value_two: Some(0), op };
+    /// ```
     LinuxSeccompOperator {
         /// Not equal.
         ScmpCmpNe = "SCMP_CMP_NE",
@@ -95,6 +132,13 @@ words! {
     }
 
     /// A flag of seccomp(2).
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccomp, LinuxSeccompFilterFlag};
+    ///
+    /// let mut profile = LinuxSeccomp::default();
+    /// profile.flags = Some(vec![LinuxSeccompFilterFlag::SeccompFilterFlagLog]);
+    /// ```
     #[non_exhaustive]
     LinuxSeccompFilterFlag {
         /// What is not allowed is logged.
@@ -109,6 +153,12 @@ words! {
     }
 
     /// A calling convention, by libseccomp's name.
+    ///
+    /// ```
+    /// use runtime_core::spec::Arch;
+    ///
+    /// assert_eq!(Arch::ScmpArchX86_64.as_str(), "SCMP_ARCH_X86_64");
+    /// ```
     #[non_exhaustive]
     Arch {
         /// The host's own.
@@ -169,6 +219,12 @@ words_are_properties! {
 
 impl LinuxSeccomp {
     /// A profile without rules: this happens to every call.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccomp, LinuxSeccompAction};
+    ///
+    /// let nothing_refused = LinuxSeccomp::new(LinuxSeccompAction::ScmpActAllow);
+    /// ```
     pub fn new(default_action: LinuxSeccompAction) -> Self {
         Self { default_action, ..Self::default() }
     }
@@ -176,6 +232,12 @@ impl LinuxSeccomp {
 
 impl LinuxSyscall {
     /// A rule for these calls, whatever their arguments.
+    ///
+    /// ```
+    /// use runtime_core::spec::{LinuxSeccompAction, LinuxSyscall};
+    ///
+    /// let rule = LinuxSyscall::new(["ptrace", "process_vm_readv"], LinuxSeccompAction::ScmpActErrno);
+    /// ```
     pub fn new<N: Into<String>>(names: impl IntoIterator<Item = N>, action: LinuxSeccompAction) -> Self {
         Self { names: names.into_iter().map(Into::into).collect(), action, ..Self::default() }
     }
