@@ -5,7 +5,10 @@
 //! thing of the host (CVE-2026-119101, CVE-2026-115520). What each stands for is taken from config.json at restore.
 
 use crate::{Error, ErrorKind, Result, fs::atomic};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use std::{
     fs::{self, DirBuilder, File},
     io::{self, Read},
@@ -128,7 +131,8 @@ impl Image {
             }
             _ => failed("image", &path, "read", error),
         })?;
-        serde_json::from_slice(&bytes)
+        let text = str::from_utf8(&bytes).map_err(serde_json::Error::custom);
+        text.and_then(serde_json::from_str)
             .map_err(|error| foreign(&self.path, &format!("{name} is not valid")).with_source(error))
     }
 

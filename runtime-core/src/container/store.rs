@@ -13,6 +13,7 @@ use nix::{
         time::TimeSpec,
     },
 };
+use serde::de::Error as _;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read},
@@ -214,7 +215,9 @@ impl Store {
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Record> {
-        let record: Record = serde_json::from_slice(bytes).map_err(|error| {
+        // From a text, as config.json is read: one copy of the parser.
+        let text = str::from_utf8(bytes).map_err(serde_json::Error::custom);
+        let record: Record = text.and_then(serde_json::from_str).map_err(|error| {
             let message = format!("state of container {}: state.json is not valid", self.id);
             Error::new(ErrorKind::Io, message).with_source(error)
         })?;

@@ -158,6 +158,9 @@ impl Capability {
     /// ```
     pub fn from_name(name: &str) -> Option<Self> {
         const PREFIX: &str = "CAP_";
+        if let Some(number) = Self::WORDS.iter().position(|known| *known == name) {
+            return Some(Self::ALL[number]);
+        }
         let mut bare = name;
         while bare.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)) {
             bare = &bare[PREFIX.len()..];
@@ -181,15 +184,16 @@ impl Property for Capability {
     }
 
     /// A capability that this runtime does not know is a warning (config.md, "process.capabilities").
-    fn is_known(node: &Node<'_>) -> bool {
-        let known = node.text().is_none_or(|name| Self::from_name(name).is_some());
-        if !known {
-            log::warn!(
-                "process.capabilities: ignoring unknown capability {:?}",
-                node.text().unwrap_or_default()
-            );
+    fn element(node: &Node<'_>) -> Outcome<Option<Self>> {
+        let Some(name) = node.text() else {
+            let mut value = Self::default();
+            return value.set(node).map(|()| Some(value));
+        };
+        let known = Self::from_name(name);
+        if known.is_none() {
+            log::warn!("process.capabilities: ignoring unknown capability {name:?}");
         }
-        known
+        Ok(known)
     }
 }
 

@@ -32,7 +32,9 @@ macro_rules! objects {
                     _ => Ok(()),
                 }
             }
+        }
 
+        impl $crate::spec::read::Written for $name {
             fn give<'a>(&'a self, to: &mut $crate::spec::read::Writer<'a>) {
                 $(
                     let always: &[$crate::spec::read::Mark] = &[$($crate::spec::read::Mark::$mark)?];

@@ -22,7 +22,12 @@ impl Position {
         } else {
             text.skip_value();
         }
-        let before = &bytes[..text.at.min(bytes.len())];
+        Self::after(text.at, bytes)
+    }
+
+    /// After so many of the bytes.
+    pub(super) fn after(count: usize, bytes: &[u8]) -> Self {
+        let before = &bytes[..count.min(bytes.len())];
         let line_starts = before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
         Self { line: before.iter().filter(|b| **b == b'\n').count() + 1, column: before.len() - line_starts }
     }

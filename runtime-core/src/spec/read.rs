@@ -81,9 +81,11 @@ pub(crate) trait Property: Default {
         false
     }
 
-    /// Whether this element of a list is one that counts. Says why not.
-    fn is_known(_: &Node<'_>) -> bool {
-        true
+    /// The element of a list, unless it is one that does not count. Says why not.
+    fn element(node: &Node<'_>) -> Outcome<Option<Self>> {
+        let mut value = Self::default();
+        value.set(node)?;
+        Ok(Some(value))
     }
 }
 
@@ -104,6 +106,10 @@ pub(crate) trait Object {
     fn marks(&self) -> &'static [(&'static str, Mark)];
     /// Takes the value of one property. Others than those that it knows are ignored, as the specification wants.
     fn take(&mut self, name: &str, value: &Node<'_>) -> Outcome;
+}
+
+/// The same when it is written: a trait of its own, so that a program that only reads has none of it.
+pub(crate) trait Written {
     /// Gives all its properties.
     fn give<'a>(&'a self, to: &mut Writer<'a>);
 }
@@ -142,7 +148,7 @@ pub(crate) fn fill(object: &mut dyn Object, node: &Node<'_>) -> Outcome {
 }
 
 /// An object as a tree.
-pub(crate) fn give(object: &dyn Object) -> Node<'_> {
+pub(crate) fn give(object: &dyn Written) -> Node<'_> {
     let mut writer = Writer(Vec::new());
     object.give(&mut writer);
     Node::Object(writer.0)
@@ -166,7 +172,11 @@ pub(crate) fn from_slice<P: Property>(bytes: &[u8]) -> Result<P, String> {
 }
 
 fn read(set: &mut dyn FnMut(&Node<'_>) -> Outcome, bytes: &[u8]) -> Result<(), String> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // All at once is quicker than text by text.
+    let text = str::from_utf8(bytes).map_err(|error| {
+        format!("invalid unicode code point{}", Position::after(error.valid_up_to() + 1, bytes))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(text);
     let document = Node::deserialize(&mut reader).and_then(|node| reader.end().map(|()| node));
     let document = document.map_err(|error| error.to_string())?;
     set(&document).map_err(|fault| format!("{}{}", fault.told(&document), Position::of(&fault, bytes)))
@@ -325,11 +335,7 @@ impl<P: Property> Property for Vec<P> {
         let Node::List(elements) = node else { return Err(wrong_type(node, "a sequence")) };
         self.reserve_exact(elements.len());
         for (number, element) in elements.iter().enumerate() {
-            if P::is_known(element) {
-                let mut value = P::default();
-                value.set(element).map_err(|fault| fault.beneath(number))?;
-                self.push(value);
-            }
+            self.extend(P::element(element).map_err(|fault| fault.beneath(number))?);
         }
         Ok(())
     }
