@@ -42,6 +42,12 @@ pub(crate) enum Kind {
     Poststop,
 }
 
+/// Whether there are hooks that run before the container's program does.
+pub(crate) fn any_before_start(hooks: Option<&Hooks>) -> bool {
+    let kinds = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
+    kinds.iter().any(|kind| !kind.of(hooks).is_empty())
+}
+
 impl Kind {
     /// All, in the order of a life.
     pub(crate) const ALL: [Self; 6] = [

@@ -17,7 +17,7 @@ use crate::{
     cgroup::{Cgroup, CgroupManager},
     config,
     fs::{path, procfs},
-    hooks::{Inside, Kind, Output},
+    hooks::{self, Inside, Kind, Output},
     init::{
         Birth, Clone,
         sequence::{self, First, Request, Wait},
@@ -397,12 +397,10 @@ fn network_comes(namespaces: &Namespaces, parted: bool, lends_thread: bool) -> N
 
 /// Whether the process that is born needs nothing more of its parent than what can be done beside its own work.
 fn is_unasked(builder: &ContainerBuilder, spec: &Spec, record: &Record) -> bool {
-    let before_start = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
-    let hooks = spec.hooks.as_ref();
     builder.pid_file.is_none()
         && builder.pidfd_socket.is_none()
         && annotations::find(spec, annotations::PIDFD_RECEIVER).is_none()
-        && before_start.iter().all(|kind| kind.of(hooks).is_empty())
+        && !hooks::any_before_start(spec.hooks.as_ref())
         && !record.cgroup.delegates()
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Result, annotations,
     cgroup::View,
-    hooks::{Inside, Kind},
+    hooks::{self, Inside, Kind},
     namespace::{Joined, Namespaces, devices, flag, id_maps::IdMaps, names, sysctl, time},
     plan::{Place, Program, text},
     process::{
@@ -130,7 +130,9 @@ pub(crate) fn plan_container(
     let comes = match cgroup_comes_late {
         false => CgroupComes::BeforeMounts,
         // Hooks see the container's cgroups.
-        true if network.is_some() || is_hooked(request.spec) => CgroupComes::BeforeMount,
+        true if network.is_some() || hooks::any_before_start(request.spec.hooks.as_ref()) => {
+            CgroupComes::BeforeMount
+        }
         true => CgroupComes::AfterPivot,
     };
     let awaited = rootfs.plan_tree(program, view, comes, network_comes)?;
@@ -323,12 +325,6 @@ fn plan_cgroup(awaits: bool, unshare: u32, program: &mut Program) {
     }
 }
 
-/// Whether there are hooks before the start.
-fn is_hooked(spec: &Spec) -> bool {
-    let any = [Kind::Prestart, Kind::CreateRuntime, Kind::CreateContainer, Kind::StartContainer];
-    any.iter().any(|kind| !kind.of(spec.hooks.as_ref()).is_empty())
-}
-
 /// The hooks of the runtime's namespaces are run by the parent while this process waits; those of the container's by itself.
 fn plan_hooks_before_pivot(
     request: &Request<'_>,
@@ -342,7 +338,7 @@ fn plan_hooks_before_pivot(
     if let Some(way) = network {
         devices::plan(way, program);
     }
-    if network.is_some() || is_hooked(request.spec) {
+    if network.is_some() || hooks::any_before_start(request.spec.hooks.as_ref()) {
         program.step(Place::Property("hooks"), &Step::Ask { phase: Phase::Mounted as u8 });
     }
     if let Some(inside) = inside {

@@ -72,6 +72,8 @@ pub(crate) struct Rootfs<'a> {
     unfilled: Vec<(Place, Slot, u64)>,
     /// The devices are in the plan.
     has_devices: bool,
+    /// So are the masked and read-only files of /proc that are common to all.
+    has_common_hidden: bool,
 }
 
 /// When the container's cgroup is there for the init program.
@@ -155,6 +157,7 @@ impl<'a> Rootfs<'a> {
             cgroup: CgroupComes::BeforeMounts,
             unfilled: Vec::new(),
             has_devices: false,
+            has_common_hidden: false,
         })
     }
 

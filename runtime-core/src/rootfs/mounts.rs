@@ -3,7 +3,7 @@
 use super::{
     Rootfs, attributes, cgroup_mount, clone, devices,
     entry::{Entry, entries, plan_attach},
-    idmap, label,
+    hidden, idmap, label,
     long_options::{self, Way},
 };
 use crate::{
@@ -68,8 +68,13 @@ pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) 
     while let Some(entry) = entries.pop_front() {
         if !is_networkless(&entry) && rootfs.awaits_network() {
             // The parent needs a while for it. What nothing that follows lies over is made before.
-            if iter::once(&entry).chain(&entries).all(|later| !later.target.starts_with("/dev")) {
+            let free =
+                |path: &str| iter::once(&entry).chain(&entries).all(|later| !later.target.starts_with(path));
+            if free("/dev") {
                 devices::plan(rootfs, program)?;
+            }
+            if free("/proc") {
+                hidden::plan_common(rootfs, program)?;
             }
             rootfs.plan_network(program);
         }
