@@ -13,7 +13,8 @@ use std::{
     io::{Read, Seek},
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    sync::Mutex,
     thread,
     time::Duration,
 };
@@ -22,6 +23,9 @@ use std::{
 const USER: u32 = 64_217;
 /// Where its bundle is: set in the run as this user.
 const PLACE: &str = "CORTEN_TEST_ROOTLESS";
+
+/// A program can't be executed while a child that another test has just forked holds the descriptor by which it was written.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// A bundle of the user's.
 struct Place(PathBuf);
@@ -98,17 +102,26 @@ fn as_user(name: &str, test: impl FnOnce(&Place)) {
         return;
     }
     let directory = env::temp_dir().join(format!("corten-test-rootless-{name}-{}", std::process::id()));
-    make(&directory);
+    {
+        let _alone = ALONE.lock().unwrap();
+        make(&directory);
+    }
     let script = "mount --bind $1/passwd /etc/passwd && mount --bind $1/subid /etc/subuid && \
                   mount --bind $1/subid /etc/subgid && cd / && \
                   exec setpriv --reuid=$2 --regid=$2 --clear-groups $1/test --exact $3 --nocapture";
-    let output = Command::new("unshare")
+    let mut command = Command::new("unshare");
+    command
         .args(["-m", "--propagation", "private", "sh", "-c", script, "_"])
         .args([directory.as_os_str(), OsStr::new(&USER.to_string()), OsStr::new(name)])
         .env(PLACE, &directory)
         .env("XDG_RUNTIME_DIR", directory.join("run"))
-        .output()
-        .unwrap();
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let child = {
+        let _alone = ALONE.lock().unwrap();
+        command.spawn().unwrap()
+    };
+    let output = child.wait_with_output().unwrap();
     fs::remove_dir_all(&directory).unwrap();
     let said =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
