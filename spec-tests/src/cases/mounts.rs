@@ -340,6 +340,35 @@ fn binds(suite: &mut Suite) {
         b.probe("read:/data/file");
         t.report(&b)?.probe("read:/data/file").map(drop)
     });
+    g.must("beside-each-other", "mounts: in the listed order", |t| {
+        let mut b = t.bundle()?;
+        let volume = volume(t, "volume")?;
+        // Directories and a file, none of which is there.
+        bind(&mut b, "/data/a", &volume, &["rbind", "ro"]);
+        bind(&mut b, "/data/file", &volume.join("file"), &["bind"]);
+        bind(&mut b, "/data/b", &volume, &["rbind"]);
+        b.probe("read:/data/a/file")
+            .probe("read:/data/file")
+            .probe("read:/data/b/file")
+            .probe("create:/data/a/x");
+        let r = t.report(&b)?;
+        r.probe("read:/data/a/file")?;
+        r.probe("read:/data/file")?;
+        r.probe("read:/data/b/file")?;
+        check_eq!(r.error("create:/data/a/x"), Some("EROFS"), "a new file on the read-only one");
+        Ok(())
+    });
+    g.must("over-their-directory", "mounts: in the listed order", |t| {
+        let mut b = t.bundle()?;
+        let volume = volume(t, "volume")?;
+        bind(&mut b, "/data/a", &volume, &["bind"]);
+        b.mount("/data", "tmpfs", "tmpfs", &[]);
+        bind(&mut b, "/data/b", &volume, &["bind"]);
+        b.probe("stat:/data/a").probe("read:/data/b/file");
+        let r = t.report(&b)?;
+        check_eq!(r.error("stat:/data/a"), Some("ENOENT"), "what is beneath the second");
+        r.probe("read:/data/b/file").map(drop)
+    });
     g.must("bind-source-missing-is-refused", "mounts.source", |t| {
         let mut b = t.bundle()?;
         b.mount("/data", "none", "/no/such/source", &["bind"]);
