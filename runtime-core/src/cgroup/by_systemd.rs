@@ -10,8 +10,8 @@ use super::{
     tree::Tree,
 };
 #[cfg(feature = "checkpoint")]
-use crate::spec::LinuxResources;
-use crate::{annotations::SYSTEMD_SUBGROUP, spec::LinuxDeviceCgroup};
+use crate::spec::LinuxDeviceCgroup;
+use crate::{annotations::SYSTEMD_SUBGROUP, spec::LinuxResources};
 use std::{collections::BTreeMap, path::Path};
 
 /// The v1 controllers in whose hierarchies systemd makes the cgroups of a delegated unit.
