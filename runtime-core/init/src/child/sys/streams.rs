@@ -153,10 +153,12 @@ pub fn receive(socket: i32, bytes: &mut [u8]) -> Res<(usize, [Option<Fd>; MOST_F
         control_length: size_of::<ManyRights>(),
         flags: 0,
     };
+    let mut refusals = 0;
     loop {
         match call(nr::RECVMSG, [fd_arg(socket), (&raw mut header) as usize, MSG_CMSG_CLOEXEC, 0, 0, 0]) {
-            // Who has told the parent that all is well must not fail for want of a moment's memory.
+            // Who has told the parent that all is well must not fail for want of a moment's memory, or for another passing reason.
             Err(Fault { errno: errno::EINTR | errno::ENOMEM, .. }) => {}
+            Err(_) if refusals < 3 => refusals += 1,
             Err(fault) => return Err(fault),
             Ok(length) => {
                 let came = header.control_length >= 20 && (rights.level, rights.kind) == (1, 1);
