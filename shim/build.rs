@@ -1,37 +1,12 @@
 //! Links the binaries statically and at a fixed address: it halves their start-up time, and nothing of the host or of a
 //! container's image is loaded into them.
-//!
-//! `-C target-feature=+crt-static` would do the same, but for glibc Cargo takes it with an explicit `--target` only,
-//! which moves the binaries out of `target/release`. What it changes is the linker's arguments; they are given here.
 
-use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs,
-    ops::RangeInclusive,
-    path::PathBuf,
-    process::Command,
-};
+use std::{env, ffi::OsStr, ops::RangeInclusive, path::PathBuf, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(lean_c_library)");
-    let Some(compiler) = compiler().filter(|_| env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu"))
-    else {
-        return; // musl is static as it is
-    };
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    // The standard library names shared libraries: in the first folder that is searched they are the static ones.
-    // libgcc_s has no static form; the same symbols are in libgcc_eh.
-    for library in ["c", "m", "rt", "pthread", "dl", "util", "gcc_eh", "gcc"] {
-        let archive = archive(&compiler, &format!("lib{library}.a"));
-        fs::write(out.join(format!("lib{library}.a")), format!("GROUP ( {archive} )\n"))
-            .expect("OUT_DIR can be written");
-    }
-    fs::write(out.join("libgcc_s.a"), "GROUP ( -lgcc_eh -lgcc -lc )\n").expect("OUT_DIR can be written");
-    for argument in [&format!("-L{}", out.display()), "-static", "-no-pie"] {
-        println!("cargo::rustc-link-arg-bins={argument}");
-    }
+    let Some(compiler) = corten_static_link::link("bins").expect("the C compiler can be run") else { return };
     // What rustc's own linker, its default on x86_64, can do beside that for a small program.
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     if release && env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") {
@@ -67,24 +42,4 @@ fn glibc(compiler: &OsStr) -> u32 {
 
 fn manifest_dir() -> PathBuf {
     PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
-}
-
-/// The target's C compiler: in a cross build what Cargo was given to link with. None where that knows no C library.
-fn compiler() -> Option<OsString> {
-    println!("cargo::rerun-if-env-changed=RUSTC_LINKER");
-    if env::var("HOST") == env::var("TARGET") {
-        return Some("cc".into());
-    }
-    let linker = env::var_os("RUSTC_LINKER")?;
-    let found = Command::new(&linker).arg("-print-file-name=libc.a").output().ok()?;
-    found.stdout.starts_with(b"/").then_some(linker)
-}
-
-/// Where the C compiler finds the static library `name`.
-fn archive(compiler: &OsStr, name: &str) -> String {
-    let output = Command::new(compiler)
-        .arg(format!("-print-file-name={name}"))
-        .output()
-        .expect("the C compiler can be run");
-    String::from_utf8(output.stdout).expect("a path in UTF-8").trim().to_owned()
 }

@@ -132,7 +132,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
     }
     if verb.as_deref() == Some("engines") {
         let v2 = options.cgroups == Some(Cgroups::V2);
-        let Options { runtime, filter, jobs, known, .. } = options;
+        let Options { runtime, filter, jobs, known, retries, .. } = options;
         let jobs = jobs + 1;
         let options = engines::Options {
             runtime,
@@ -144,6 +144,7 @@ pub(crate) fn main() -> Result<bool, Box<dyn Error>> {
             folders,
             engines: only,
             filter,
+            retries,
             jobs,
             v2,
         };

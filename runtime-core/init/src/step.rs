@@ -4,7 +4,11 @@
 //! Descriptors are named by [`Slot`]: the first ones the parent hands over, the others are filled by steps. Paths named
 //! `target` are of the container and are resolved beneath its root's descriptor; all others are of the host.
 
-use crate::wire::{Bytes, Input, Kind, Sink, Text, Texts, Wire};
+#[macro_use]
+mod define;
+
+use crate::wire::{Bytes, Input, Sink, Text, Texts, Wire};
+pub use define::Shape;
 
 /// A place in the init program's table of descriptors.
 pub type Slot = u16;
@@ -19,51 +23,6 @@ pub const SLOT_PROGRAM: Slot = 0;
 pub const SLOT_SYNC: Slot = 1;
 /// The first slot that a plan is free to use.
 pub const SLOT_FREE: Slot = 2;
-
-/// A kind of step as data: for who shows a plan and carries nothing out.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// How a step of this kind begins in a plan.
-    pub code: u8,
-    /// Its name.
-    pub name: &'static str,
-    /// Its fields in their order.
-    pub fields: &'static [(&'static str, Kind)],
-}
-
-macro_rules! steps {
-    ($($(#[$doc:meta])* $code:literal $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty),* $(,)? })*) => {
-        /// One act of the init program.
-        #[derive(Clone, Copy, Debug)]
-        pub enum Step<'a> {
-            $($(#[$doc])* $name { $($(#[$field_doc])* $field: $kind,)* },)*
-        }
-
-        impl<'a> Step<'a> {
-            /// All kinds of steps.
-            pub const SHAPES: &'static [Shape] = &[$(Shape {
-                code: $code,
-                name: stringify!($name),
-                fields: &[$((stringify!($field), <$kind as Wire<'a>>::KIND)),*],
-            }),*];
-
-            /// Appends the step.
-            pub fn encode(&self, sink: &mut dyn Sink) {
-                match self {
-                    $(Self::$name { $($field),* } => { sink.put(&[$code]); $($field.put(sink);)* })*
-                }
-            }
-
-            /// Reads one step, nothing where the input is malformed.
-            pub fn decode(input: &mut Input<'a>) -> Option<Self> {
-                Some(match u8::take(input)? {
-                    $($code => Self::$name { $($field: Wire::take(input)?,)* },)*
-                    _ => return None,
-                })
-            }
-        }
-    };
-}
 
 steps! {
     /// prctl(PR_SET_DUMPABLE): who may ptrace the process and who owns its files in /proc.

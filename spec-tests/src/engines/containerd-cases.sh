@@ -99,10 +99,12 @@ box --net-host -- readlink /proc/self/ns/net >seen
 eq "$(cat seen)" "$(readlink /proc/self/ns/net)"
 
 #case parallel
+: >out
 for n in 1 2 3 4 5 6 7 8 9 10; do
-    (NAME=$NAME-$n; box -- echo "$n" >"out.$n") &
+    (NAME=$NAME-$n; box -- echo "$n" >"out.$n" 2>"err.$n" || echo "$n ended with $?: $(cat "err.$n")" >>out) &
 done
 wait
+eq "$(cat out)" ''
 eq "$(cat out.* | sort -n | xargs)" '1 2 3 4 5 6 7 8 9 10'
 
 #case events

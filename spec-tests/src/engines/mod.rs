@@ -16,6 +16,7 @@ use run::Run;
 use script::Script;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) engines: Vec<String>,
     /// Only cases whose `engine/name` holds one of these.
     pub(crate) filter: Vec<String>,
+    /// How many times a case that failed and that the reference passes is tried again.
+    pub(crate) retries: usize,
     /// How many cases at a time.
     pub(crate) jobs: usize,
     /// Whether cgroup v2 alone is mounted for all of it.
@@ -254,16 +257,29 @@ pub(crate) fn engines(options: &Options) -> io::Result<bool> {
         let run = |runtime: &Path, cases: &[String]| {
             Run { engine, runtime, programs: &programs, options, deadline }.run(cases)
         };
-        let ours = run(tried, &cases)?;
+        let mut ours = run(tried, &cases)?;
         let passes = |case: &&String| ours.get(*case).is_some_and(|told| told.kind == Kind::Passed);
         let asked = cases.iter().filter(|case| options.compare || !passes(case)).cloned().collect::<Vec<_>>();
         let theirs = match reference {
             Some(reference) if !asked.is_empty() => Some(run(reference, &asked)?),
             _ => None,
         };
+        let verdict = |ours: &BTreeMap<String, Told>, case: &String| {
+            verdict::judge(ours.get(case), theirs.as_ref().map(|told| told.get(case)))
+        };
+        for _ in 0..options.retries {
+            let failed = |case: &&String| ours.contains_key(*case) && verdict(&ours, case).0 == Kind::Failed;
+            let again: Vec<_> = cases.iter().filter(failed).cloned().collect();
+            if again.is_empty() {
+                break;
+            }
+            for case in &again {
+                println!("# {}/{case} is tried again: {}", engine.name, verdict(&ours, case).1);
+            }
+            ours.extend(run(tried, &again)?);
+        }
         for case in &cases {
-            let other = theirs.as_ref().map(|told| told.get(case));
-            let (kind, words) = verdict::judge(ours.get(case), other);
+            let (kind, words) = verdict(&ours, case);
             let (kind, words) =
                 options.known.judged(&format!("{}/{case}", engine.name), options.v2, kind, words);
             sum.tell(engine, case, kind, &words);

@@ -74,14 +74,16 @@ fn is_ours(pid: &str) -> bool {
 fn look_through(pid: &str) {
     let mut found = Vec::new();
     let place = |path: &str| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
+    let proc = place("/proc").map(|(dev, _)| dev);
     for fd in names(format!("/proc/{pid}/fd")).unwrap_or_default() {
         let link = fs::read_link(format!("/proc/{pid}/fd/{fd}")).unwrap_or_default();
         let harmless = matches!(fd.as_str(), "0" | "1" | "2") || link.starts_with("/dev/pts");
         // The init program's own file, which no path leads to.
         let nameless = link.to_string_lossy().starts_with("/memfd:");
-        // What is at the same path here is the container's own.
+        // What is at the same path here is the container's own. The files of a process in /proc get other numbers while it ends.
         let there = place(&format!("/proc/{pid}/fd/{fd}"));
-        let own = there.is_none() || there == place(&link.to_string_lossy());
+        let own_proc = link.starts_with(format!("/proc/{pid}")) && there.map(|(dev, _)| dev) == proc;
+        let own = there.is_none() || own_proc || there == place(&link.to_string_lossy());
         if link.is_absolute() && !harmless && !nameless && !own {
             found.push(format!("{fd} -> {}", link.display()));
         }
