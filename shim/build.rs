@@ -9,25 +9,25 @@ fn main() {
     let Some(compiler) = corten_static_link::link("bins").expect("the C compiler can be run") else { return };
     // What rustc's own linker, its default on x86_64, can do beside that for a small program.
     let release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    if release && env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") {
-        let script = manifest_dir().join("discard.ld");
-        println!("cargo::rerun-if-changed=discard.ld");
-        for argument in ["--icf=all", "--no-eh-frame-hdr", &format!("-T,{}", script.display())] {
+    let x86_64 = env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64");
+    if release && x86_64 {
+        for argument in ["--icf=all", "--no-eh-frame-hdr", &format!("-T,{}", script("discard.ld"))] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
     }
     println!("cargo::rerun-if-env-changed=CORTEN_WHOLE_LIBC");
     if release && env::var_os("CORTEN_WHOLE_LIBC").is_none() && LEAN.contains(&glibc(&compiler)) {
-        let script = manifest_dir().join("lean.ld");
-        println!("cargo::rerun-if-changed=lean.ld");
         println!("cargo::rustc-cfg=lean_c_library");
         // What is given twice is taken from the program, whatever else of the C library's file is wanted.
         println!("cargo::rustc-link-arg-bin=corten=-Wl,-z,muldefs");
-        println!("cargo::rustc-link-arg-bin=corten={}", script.display());
+        println!("cargo::rustc-link-arg-bin=corten={}", script("lean.ld"));
+        if x86_64 {
+            println!("cargo::rustc-link-arg-bin=corten={}", script("start.ld"));
+        }
     }
 }
 
-/// The versions of glibc, 2.x, that src/corten/sys/c_library.rs was tried with.
+/// The versions of glibc, 2.x, that c_library.rs and start.rs in src/corten/sys were tried with.
 const LEAN: RangeInclusive<u32> = 36..=43;
 
 /// The x of the C library's version 2.x; 0 where the compiler cannot say.
@@ -40,6 +40,8 @@ fn glibc(compiler: &OsStr) -> u32 {
     minor.and_then(|minor| minor.trim().parse().ok()).unwrap_or_default()
 }
 
-fn manifest_dir() -> PathBuf {
-    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"))
+/// The path of one of this package's scripts for the linker.
+fn script(name: &str) -> String {
+    println!("cargo::rerun-if-changed={name}");
+    PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join(name).display().to_string()
 }

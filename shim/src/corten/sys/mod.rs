@@ -8,6 +8,9 @@ mod c_runtime;
 mod c_library;
 #[cfg(all(lean_c_library, not(debug_assertions), panic = "abort", not(test)))]
 mod heap;
+// On aarch64 a look at the processor costs nothing.
+#[cfg(all(lean_c_library, target_arch = "x86_64", not(debug_assertions), panic = "abort", not(test)))]
+mod start;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
