@@ -126,8 +126,8 @@ pub use config::{load_mounts, load_process, load_resources, parse_process};
 #[cfg(feature = "checkpoint")]
 pub use container::{CheckpointOptions, CriuOptions, RestoreOptions};
 pub use container::{
-    Console, Container, ContainerBuilder, Created, Event, Events, ExitStatus, NotifySocket, Output, Plan,
-    Process, ProcessBuilder, Running, State, Status, Stdio, default_root,
+    Console, Container, ContainerBuilder, Created, Event, Events, ExitStatus, NotifySocket, Output, Overview,
+    Plan, Process, ProcessBuilder, Running, State, Status, Stdio, default_root,
 };
 #[cfg(feature = "checkpoint")]
 pub use criu::{Criu, CriuVersion, ManageCgroups};

@@ -215,7 +215,7 @@ fn put(fd: &OwnedFd, value: &str) -> Result<(), Errno> {
     }
 }
 
-fn flags(flags: OFlag) -> OFlag {
+pub(super) fn flags(flags: OFlag) -> OFlag {
     flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW
 }
 
@@ -282,11 +282,6 @@ pub(super) fn remove_parents(path: &Path, count: usize) -> Result<()> {
 /// unlinkat(2) of a directory.
 pub(super) fn rmdir(path: &Path) -> Result<(), Errno> {
     unlinkat(nix::fcntl::AT_FDCWD, path, UnlinkatFlags::RemoveDir)
-}
-
-/// The content of the file `path`; the bare answer.
-pub(super) fn get_at(path: &Path) -> Result<String, Errno> {
-    content_of(&nix::fcntl::open(path, flags(OFlag::O_RDONLY), Mode::empty())?)
 }
 
 fn content_of(fd: &OwnedFd) -> Result<String, Errno> {

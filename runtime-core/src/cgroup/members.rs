@@ -1,14 +1,15 @@
 //! The processes of a cgroup: moved in, frozen, killed.
 
 use super::{
-    dir::{self, Dir},
+    dir::Dir,
     error::{Error, Result},
+    frozen::{self, FreezerFile, Frozen},
     tree::Tree,
 };
 use crate::sys::kill::kill;
 use nix::errno::Errno;
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -95,14 +96,17 @@ fn set_frozen_v2(dir: &Dir, frozen: bool) -> Result<bool> {
 
 /// Whether it is frozen, by itself or by one above it. One that is gone, or is just being removed, is not.
 pub(super) fn is_frozen(tree: &Tree) -> Result<bool> {
-    let file = if tree.unified { "cgroup.events" } else { "freezer.state" };
-    let path = tree.dir().join(file);
-    match dir::get_at(&path) {
-        Ok(text) if tree.unified => Ok(text.lines().any(|event| event == "frozen 1")),
-        Ok(text) => Ok(text.trim() != "THAWED"),
-        Err(Errno::ENOENT | Errno::ENODEV) => Ok(false),
-        Err(errno) => Err(Error::io(format!("read {}", path.display()), errno)),
+    let path = freezer_file(tree);
+    match path.to_str().and_then(FreezerFile::new) {
+        Some(file) => Frozen::default().is(file),
+        None => Err(Error::Argument(format!("{} is no freezer's", path.display()))),
     }
+}
+
+/// The file that says whether it is frozen.
+pub(super) fn freezer_file(tree: &Tree) -> PathBuf {
+    let [v2, v1] = frozen::FILES;
+    tree.dir().join(if tree.unified { v2 } else { v1 })
 }
 
 fn signal_each(pids: &[i32], signal: i32) -> Result<()> {

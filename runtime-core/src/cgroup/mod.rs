@@ -16,6 +16,7 @@ mod dir;
 mod doors;
 mod error;
 mod events;
+mod frozen;
 mod layout;
 mod making;
 mod members;
@@ -40,6 +41,7 @@ mod tests;
 pub(crate) use doors::Door;
 pub(crate) use error::{Error, Result};
 pub use events::OomEvents;
+pub(crate) use frozen::{FreezerFile, Frozen};
 pub use stats::{
     Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, Memory, MemoryEntry, MemoryEvents, Pids, Pressure,
     PressureLine, Rdma, Stats, Throttling,
@@ -372,6 +374,11 @@ impl Cgroup {
     /// The directory whose processes are frozen together.
     pub fn freezer_dir(&self) -> Option<PathBuf> {
         self.freezer().filter(|_| self.claim == Claim::Made).map(Tree::dir)
+    }
+
+    /// The file that says whether its processes are frozen, if there is one.
+    pub fn freezer_file(&self) -> Option<PathBuf> {
+        self.freezer().filter(|_| self.claim == Claim::Made).map(members::freezer_file)
     }
 
     /// Lets all processes run again.

@@ -355,6 +355,9 @@ impl Making {
             Some(inside) => inside.explain(error),
             None => error,
         })?;
+        if until == Until::Created {
+            self.store()?.write_summary(&self.record);
+        }
         let terminal = ends.receive()?;
         let (_, pidfd) = birth.finish()?;
         self.done(pidfd, terminal, until)

@@ -1,35 +1,98 @@
 //! All containers of a state directory.
 
-use super::{Container, State, store::Store};
-use crate::{ErrorKind, Result};
+use super::{
+    Container, State, Status,
+    record::{Record, name_of},
+    store::Store,
+    summary::{LONGEST, Summary},
+};
+use crate::{ErrorKind, Result, cgroup::Frozen};
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 /// For so many containers the root is opened once: their paths beneath it are short.
 const MANY: usize = 8;
 
-/// All containers by id, and what `more` finds out about each.
-fn list<T>(root: &Path, more: impl Fn(&Container) -> Result<T>) -> Result<Vec<(Container, T)>> {
-    let ids = Store::ids(root)?;
+/// What there is to see of a container at one moment.
+///
+/// ```no_run
+/// # fn main() -> runtime_core::Result<()> {
+/// use runtime_core::{Container, Overview, default_root};
+///
+/// let mut all: Vec<Overview> = Container::overview(default_root())?;
+/// all.sort_by(|one, other| one.created.cmp(&other.created));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Overview {
+    /// The document of runtime.md, "State".
+    pub state: State,
+    /// Its root file system on the host.
+    pub rootfs: PathBuf,
+    /// When it was made, by RFC 3339 in UTC.
+    pub created: String,
+    /// The name of the user who made it, or the number where it has none.
+    pub owner: String,
+}
+
+/// The root's descriptor, if there are many.
+fn open_root(root: &Path, count: usize) -> Option<Arc<File>> {
     let open = || {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(root)
     };
-    let root_dir = (ids.len() >= MANY).then(open).and_then(io::Result::ok).map(Arc::new);
+    (count >= MANY).then(open).and_then(io::Result::ok).map(Arc::new)
+}
+
+/// Names of owners, each looked up once.
+#[derive(Default)]
+struct Owners(HashMap<u32, String>);
+
+impl Owners {
+    fn name(&mut self, uid: u32) -> String {
+        self.0.entry(uid).or_insert_with(|| name_of(uid)).clone()
+    }
+}
+
+/// All containers by id, and what `more` finds out about each.
+fn list<T>(root: &Path, more: impl Fn(&Container) -> Result<T>) -> Result<Vec<(Container, T)>> {
+    let ids = Store::ids(root)?;
+    let root_dir = open_root(root, ids.len());
     let mut list: Vec<_> = ids.iter().filter_map(|id| found(root, id, root_dir.as_ref(), &more)).collect();
-    let mut names = HashMap::new();
+    let mut owners = Owners::default();
     for (container, _) in &mut list {
-        let owner = container.record.owner;
-        let name = names.entry(owner).or_insert_with(|| container.record.owner_name());
-        container.record.owner_name = Some(name.clone());
+        container.record.owner_name = Some(owners.name(container.record.owner));
     }
     Ok(list)
+}
+
+/// What the summary in init.lock and the kernel say; nothing where there is no summary, or something cannot be found out.
+fn told_in_short(store: &Store, id: &str, frozen: &mut Frozen, owners: &mut Owners) -> Option<Overview> {
+    let mut bytes = [0; LONGEST];
+    let (length, waits) = store.read_summary(&mut bytes).ok()?;
+    let summary = Summary::parse(&bytes[..length], id)?;
+    // In the order of [`super::status::of`].
+    let paused = summary.freezer.map_or(Ok(false), |file| frozen.is(file)).ok()?;
+    let alive = waits || summary.process.is_alive().ok()?;
+    let status = match (alive, paused, waits) {
+        (false, ..) => Status::Stopped,
+        (true, true, _) => Status::Paused,
+        (true, false, true) => Status::Created,
+        (true, false, false) => Status::Running,
+    };
+    Some(Overview {
+        state: summary.state(status),
+        rootfs: PathBuf::from(summary.rootfs),
+        created: summary.created.to_owned(),
+        owner: owners.name(summary.owner),
+    })
 }
 
 /// One that cannot be read is passed over with a warning, one that is deleted meanwhile without.
@@ -40,7 +103,7 @@ fn found<T>(
     more: &impl Fn(&Container) -> Result<T>,
 ) -> Option<(Container, T)> {
     let read = || {
-        let mut container = Container::read(Store::name(root, id)?.beneath(root_dir))?;
+        let mut container = Container::read(Store::listed(root, id, root_dir))?;
         let more = more(&container)?;
         container.store.leave_root();
         Ok((container, more))
@@ -97,5 +160,36 @@ impl Container {
     /// The root cannot be read.
     pub fn list_states(root: impl AsRef<Path>) -> Result<Vec<(Self, State)>> {
         list(root.as_ref(), Self::state)
+    }
+
+    /// The same as [`Container::list_states`] for those who only look: of a thousand containers it takes half the time.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{Container, default_root};
+    ///
+    /// for one in Container::overview(default_root())? {
+    ///     println!("{} of {} is {}", one.state.id, one.owner, one.state.status);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The root cannot be read.
+    pub fn overview(root: impl AsRef<Path>) -> Result<Vec<Overview>> {
+        let root = root.as_ref();
+        let ids = Store::ids(root)?;
+        let root_dir = open_root(root, ids.len());
+        let (mut frozen, mut owners) = (Frozen::default(), Owners::default());
+        let one = |id: &String| {
+            let store = Store::listed(root, id, root_dir.as_ref());
+            told_in_short(&store, id, &mut frozen, &mut owners).or_else(|| {
+                let (container, state) = found(root, id, root_dir.as_ref(), &Self::state)?;
+                let owner = owners.name(container.record.owner);
+                let Record { rootfs, created, .. } = container.record;
+                Some(Overview { state, rootfs, created, owner })
+            })
+        };
+        Ok(ids.iter().filter_map(one).collect())
     }
 }

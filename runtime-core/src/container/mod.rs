@@ -35,6 +35,7 @@ mod start;
 mod status;
 mod stdio;
 mod store;
+mod summary;
 
 pub use builder::{ContainerBuilder, Plan, default_root};
 #[cfg(feature = "checkpoint")]
@@ -44,6 +45,7 @@ pub use console::Console;
 pub use events::{Event, Events};
 pub use exec::{Process, ProcessBuilder};
 pub use exit::ExitStatus;
+pub use list::Overview;
 pub use made::{Created, Running};
 pub use readiness::NotifySocket;
 #[cfg(feature = "checkpoint")]

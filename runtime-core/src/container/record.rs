@@ -101,9 +101,14 @@ impl Record {
         if let Some(name) = &self.owner_name {
             return name.clone();
         }
-        let name = File::open("/etc/passwd").ok().and_then(|file| passwd::name_of(file, self.owner));
-        name.unwrap_or_else(|| self.owner.to_string())
+        name_of(self.owner)
     }
+}
+
+/// The name of the user `uid`, or the number.
+pub(super) fn name_of(uid: u32) -> String {
+    let name = File::open("/etc/passwd").ok().and_then(|file| passwd::name_of(file, uid));
+    name.unwrap_or_else(|| uid.to_string())
 }
 
 /// A time by RFC 3339 in UTC, to the nanosecond.

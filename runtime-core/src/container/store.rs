@@ -1,6 +1,9 @@
 //! The state directory: `<root>/<id>/`, one per container, written before what it records exists.
 
-use super::record::Record;
+use super::{
+    record::Record,
+    summary::{self, LONGEST},
+};
 use crate::{
     Error, ErrorKind, Result, config,
     fs::{atomic, socket},
@@ -16,7 +19,7 @@ use nix::{
 use serde::de::Error as _;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Read},
+    io::{self, Read, Write},
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -32,6 +35,7 @@ const MAX_RECORD: u64 = 16 << 20;
 
 const STATE: &str = "state.json";
 const CONFIG: &str = "config.json";
+const INIT_LOCK: &str = "init.lock";
 
 /// The state directory of one container.
 #[derive(Clone, Debug)]
@@ -57,6 +61,11 @@ impl Store {
     pub(super) fn name(root: &Path, id: &str) -> Result<Self> {
         check_id(id)?;
         Ok(Self { dir: root.join(id), id: id.to_owned(), root: None })
+    }
+
+    /// That of one of [`Store::ids`], its files found beneath the root's descriptor, if it is given, until [`Store::leave_root`].
+    pub(super) fn listed(root: &Path, id: &str, descriptor: Option<&Arc<File>>) -> Self {
+        Self { dir: root.join(id), id: id.to_owned(), root: descriptor.cloned() }
     }
 
     /// The directory of a container that exists.
@@ -103,11 +112,6 @@ impl Store {
         ids.retain(|id| check_id(id).is_ok());
         ids.sort_unstable();
         Ok(ids)
-    }
-
-    /// The same, its files found beneath the root's descriptor until [`Store::leave_root`].
-    pub(super) fn beneath(self, root: Option<&Arc<File>>) -> Self {
-        Self { root: root.cloned(), ..self }
     }
 
     /// Lets go of the root's descriptor.
@@ -302,22 +306,35 @@ impl Store {
 
     /// The file that the init program locks until its execve: a lock of that one process, whoever else has the file open.
     pub(super) fn init_lock(&self) -> Result<OwnedFd> {
-        let path = self.dir.join("init.lock");
+        let path = self.dir.join(INIT_LOCK);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
         file.map(OwnedFd::from).map_err(|error| self.failed("make init.lock", error))
     }
 
     /// Whether an init program holds that lock. It is asked for and not taken.
     pub(super) fn init_waits(&self) -> Result<bool> {
-        let file = match self.open_file("init.lock", OFlag::empty()) {
+        let file = match self.open_file(INIT_LOCK, OFlag::empty()) {
             // A container that was run has none.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other.map_err(|error| self.failed("open init.lock", error))?,
         };
-        let mut lock = whole_file(libc::F_RDLCK);
-        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))
-            .map_err(|errno| self.failed("ask for the lock of init.lock", errno))?;
-        Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+        asks_lock(&file).map_err(|errno| self.failed("ask for the lock of init.lock", errno))
+    }
+
+    /// Writes into that file what a list shows. Without it state.json is read instead.
+    pub(super) fn write_summary(&self, record: &Record) {
+        let file = || OpenOptions::new().write(true).open(self.dir.join(INIT_LOCK));
+        if let Some(bytes) = summary::encode(record)
+            && let Err(error) = file().and_then(|mut file| file.write(&bytes))
+        {
+            log::debug!("container {}: write the summary into init.lock: {error}", self.id);
+        }
+    }
+
+    /// Reads that into `bytes` and tells how much there is, and whether an init program holds the lock.
+    pub(super) fn read_summary(&self, bytes: &mut [u8; LONGEST]) -> io::Result<(usize, bool)> {
+        let mut file = self.open_file(INIT_LOCK, OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)?;
+        Ok((read_once(&mut file, bytes)?, asks_lock(&file)?))
     }
 
     /// Tells who watches the directory that something has changed of which the kernel need not tell: cgroup v1 has been frozen or
@@ -357,6 +374,13 @@ fn read_once(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
             read => return read,
         }
     }
+}
+
+/// Whether anybody holds the lock of the file. It is asked for and not taken.
+fn asks_lock(file: &File) -> nix::Result<bool> {
+    let mut lock = whole_file(libc::F_RDLCK);
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
 }
 
 fn whole_file(kind: libc::c_int) -> libc::flock {

@@ -50,6 +50,8 @@ impl Format {
     }
 }
 
+const SPACES: &str = "                                ";
+
 /// Lines of columns that stand below each other, as runc prints them: at least 12 wide, 3 apart. What would make another
 /// line, or move on a terminal, is written out: a bundle's path may have line ends.
 pub(crate) fn table<const COLUMNS: usize>(mut rows: Vec<[String; COLUMNS]>) -> String {
@@ -70,7 +72,10 @@ pub(crate) fn table<const COLUMNS: usize>(mut rows: Vec<[String; COLUMNS]>) -> S
         let start = text.len();
         for (cell, width) in row.iter().zip(widths) {
             text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width - width_of(cell)));
+            let end = text.len() + width - if cell.is_ascii() { cell.len() } else { width_of(cell) };
+            while text.len() < end {
+                text.push_str(&SPACES[..SPACES.len().min(end - text.len())]);
+            }
         }
         text.truncate(start + text[start..].trim_end().len());
         text.push('\n');

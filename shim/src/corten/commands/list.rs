@@ -14,9 +14,8 @@ pub(super) fn run(args: &Args, host: &Host) -> Result<(), Failure> {
         let lines = Container::list(&host.root)?;
         return output::print(&lines.iter().flat_map(|container| [container.id(), "\n"]).collect::<String>());
     }
-    let containers = Container::list_states(&host.root)?;
-    let records: Vec<_> =
-        containers.into_iter().map(|(container, state)| Record::new(&container, state)).collect();
+    let containers = Container::overview(&host.root)?;
+    let records: Vec<_> = containers.into_iter().map(Record::from).collect();
     match format {
         Format::Json => output::print_json(&records),
         Format::Table => output::print(&output::table(rows(records))),
@@ -27,7 +26,7 @@ fn rows(records: Vec<Record>) -> Vec<[String; 6]> {
     let mut rows = vec![["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned)];
     rows.extend(records.into_iter().map(|record| {
         let Record { id, pid, status, bundle, created, owner, .. } = record;
-        [id, pid.to_string(), status, bundle, created, owner]
+        [id, pid.to_string(), status.to_string(), bundle, created, owner]
     }));
     rows
 }

@@ -1,9 +1,9 @@
 //! A container as `state` and `list` show it.
 
 use crate::failure::Failure;
-use runtime_core::{Container, State};
+use runtime_core::{Container, Overview, State, Status};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// The runtime specification's state and what runc adds to it, in runc's order.
 #[derive(Debug, Serialize)]
@@ -12,7 +12,7 @@ pub(super) struct Record {
     oci_version: String,
     pub(super) id: String,
     pub(super) pid: i32,
-    pub(super) status: String,
+    pub(super) status: Status,
     pub(super) bundle: String,
     rootfs: String,
     pub(super) created: String,
@@ -23,21 +23,30 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn of(container: &Container) -> Result<Self, Failure> {
-        Ok(Self::new(container, container.state()?))
+        let (rootfs, created) = (container.rootfs().to_owned(), container.created().to_owned());
+        Ok(Self::new(container.state()?, rootfs, created, container.owner()))
     }
 
-    /// The container's, its state being known.
-    pub(super) fn new(container: &Container, state: State) -> Self {
+    fn new(state: State, rootfs: PathBuf, created: String, owner: String) -> Self {
+        let text = |path: PathBuf| {
+            path.into_os_string().into_string().unwrap_or_else(|path| path.to_string_lossy().into_owned())
+        };
         Self {
             oci_version: state.oci_version,
             id: state.id,
             pid: state.pid.unwrap_or(0),
-            status: state.status.to_string(),
-            bundle: state.bundle.to_string_lossy().into_owned(),
-            rootfs: container.rootfs().to_string_lossy().into_owned(),
-            created: container.created().to_owned(),
-            annotations: state.annotations.into_iter().collect(),
-            owner: container.owner(),
+            status: state.status,
+            bundle: text(state.bundle),
+            rootfs: text(rootfs),
+            created,
+            annotations: state.annotations,
+            owner,
         }
+    }
+}
+
+impl From<Overview> for Record {
+    fn from(Overview { state, rootfs, created, owner, .. }: Overview) -> Self {
+        Self::new(state, rootfs, created, owner)
     }
 }
