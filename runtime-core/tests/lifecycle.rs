@@ -180,6 +180,54 @@ fn one_container_from_many_threads() {
 }
 
 /// What no kernel could be asked for is refused in words, and nothing is left behind.
+/// What an overview tells, which must be what each container says of itself.
+fn overview(ground: &Ground) -> Vec<(String, Status)> {
+    let root = ground.0.join("states");
+    let all = Container::overview(&root).unwrap();
+    let one_by_one = Container::list_states(&root).unwrap();
+    assert_eq!(all.len(), one_by_one.len());
+    for (short, (container, state)) in all.iter().zip(&one_by_one) {
+        assert_eq!(short.state, *state);
+        let said = (container.rootfs(), container.created(), container.owner());
+        assert_eq!((short.rootfs.as_path(), short.created.as_str(), short.owner.clone()), said);
+    }
+    all.into_iter().map(|short| (short.state.id, short.state.status)).collect()
+}
+
+#[test]
+fn an_overview_tells_what_each_says_of_itself() {
+    let Some(ground) = Ground::new("overview") else { return };
+    let statuses = || overview(&ground).into_iter().map(|(_, status)| status).collect::<Vec<_>>();
+    let (one, other) = (["sleep", "100"], ["true"]);
+    // In the order of their names; the last has no init.lock.
+    let first = ground.builder("a", &one).create().unwrap();
+    let second = ground.builder("b", &one).create().unwrap();
+    let third = ground.builder("c", &other).create().unwrap();
+    let _fourth = ground.builder("d", &one).run().unwrap();
+    assert_eq!(statuses(), [Status::Created, Status::Created, Status::Created, Status::Running]);
+    let first = first.start().unwrap();
+    first.pause().unwrap();
+    // Frozen before its start.
+    second.pause().unwrap();
+    let third = third.start().unwrap();
+    third.wait().unwrap();
+    assert_eq!(statuses(), [Status::Paused, Status::Paused, Status::Stopped, Status::Running]);
+    first.resume().unwrap();
+    second.resume().unwrap();
+    assert_eq!(statuses(), [Status::Running, Status::Created, Status::Stopped, Status::Running]);
+
+    // Without a summary, or with half of one, the record says it.
+    for (id, cut) in [(first.id(), 0), (second.id(), 20)] {
+        let file = ground.0.join("states").join(id).join("init.lock");
+        let file = fs::OpenOptions::new().write(true).open(file).unwrap();
+        assert!(file.metadata().unwrap().len() > 20);
+        file.set_len(cut).unwrap();
+    }
+    assert_eq!(statuses(), [Status::Running, Status::Created, Status::Stopped, Status::Running]);
+    second.delete().unwrap();
+    assert_eq!(overview(&ground).len(), 3);
+}
+
 #[test]
 fn numbers_that_cannot_be_are_errors() {
     let Some(ground) = Ground::new("numbers") else { return };
