@@ -110,15 +110,20 @@ pub(super) fn plan_unfilled(
 }
 
 /// Whether a mount of cgroups may be filled when all the rest is in place: nothing is to be mounted or hidden in it.
-pub(super) fn may_come_last(rootfs: &Rootfs<'_>) -> Result<bool> {
-    let entries = entry::entries(rootfs)?;
+pub(super) fn may_come_last(rootfs: &Rootfs<'_>) -> bool {
+    let mounts = &rootfs.spec.mounts;
+    let cgroups = mounts.iter().filter(|mount| matches!(mount.typ.as_deref(), Some("cgroup" | "cgroup2")));
+    let targets: Vec<_> = cgroups.map(|mount| mount.destination.as_path()).collect();
     let linux = rootfs.spec.linux.as_ref();
     let hidden = linux.into_iter().flat_map(|linux| [&linux.masked_paths, &linux.readonly_paths]);
     let hidden = hidden.flatten().flatten().map(Path::new);
-    let mut places = entries.iter().map(|entry| entry.target.as_path()).chain(hidden);
-    let cgroups = entries.iter().filter(|entry| matches!(entry.kind(), "cgroup" | "cgroup2"));
-    let targets: Vec<_> = cgroups.map(|entry| entry.target.as_path()).collect();
-    Ok(!places.any(|path| targets.iter().any(|target| *target != path && path.starts_with(target))))
+    let mut places = mounts.iter().map(|mount| mount.destination.as_path()).chain(hidden);
+    !places.any(|path| targets.iter().any(|target| lies_beneath(path, target)))
+}
+
+fn lies_beneath(path: &Path, directory: &Path) -> bool {
+    let mut names = entry::names(path);
+    entry::names(directory).all(|name| names.next() == Some(name)) && names.next().is_some()
 }
 
 fn plan_tmpfs(rootfs: &mut Rootfs<'_>, entry: &Entry<'_>, program: &mut Program) -> Result<Slot> {

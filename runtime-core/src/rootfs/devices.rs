@@ -1,6 +1,6 @@
 //! Devices: the default ones of config-linux.md "Default Devices" and those of `linux.devices`, and the links beside them.
 
-use super::Rootfs;
+use super::{Rootfs, entry::names};
 use crate::{
     Error, ErrorKind, Result,
     plan::{Place, Program, path_text, text},
@@ -80,10 +80,7 @@ fn wanted(rootfs: &Rootfs<'_>) -> bool {
         let listed = mount.options.iter().any(|option| option == "bind" || option == "rbind");
         listed || matches!(mount.typ.as_deref(), Some("bind"))
     };
-    !mounts.iter().any(|mount| {
-        let target = Path::new("/").join(&mount.destination);
-        target.components().eq(Path::new("/dev").components()) && binds(mount)
-    })
+    !mounts.iter().any(|mount| names(&mount.destination).eq([b"dev"]) && binds(mount))
 }
 
 fn configured<'a>(rootfs: &Rootfs<'a>) -> &'a [LinuxDevice] {

@@ -3,7 +3,7 @@
 
 use super::{
     Rootfs,
-    entry::{Entry, entries},
+    entry::{Entry, names},
     mounts,
 };
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
     plan::{Place, Program},
 };
 use corten_init::step::Step;
-use std::path::Component;
 
 /// What becomes of an entry of `mounts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +30,8 @@ impl Rootfs<'_> {
         program: &mut Program,
         join: impl FnOnce(&mut Program) -> Result<()>,
     ) -> Result<()> {
-        let mut entries = entries(self)?;
-        let entry = entries.swap_remove(index);
-        if entry.target.components().eq([Component::RootDir]) {
+        let entry = Entry::new(index, &self.spec.mounts[index])?;
+        if names(&entry.target).next().is_none() {
             return Err(entry.error(ErrorKind::InvalidConfig, "destination: is the container's root"));
         }
         let root = self.root();

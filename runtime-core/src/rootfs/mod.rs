@@ -196,7 +196,7 @@ impl<'a> Rootfs<'a> {
         self.network = network;
         self.cgroup = cgroup;
         if cgroup == CgroupComes::AfterPivot
-            && !(self.change == RootChange::Pivot && cgroup_mount::may_come_last(self)?)
+            && !(self.change == RootChange::Pivot && cgroup_mount::may_come_last(self))
         {
             self.cgroup = CgroupComes::BeforeMount;
         }
@@ -344,12 +344,13 @@ pub(crate) struct Bind {
 /// The bind mounts of `spec`; relative sources are relative to `bundle`.
 #[cfg(feature = "checkpoint")]
 pub(crate) fn binds(spec: &Spec, bundle: &Path) -> Result<Vec<Bind>> {
-    let entries = entry::all(spec)?.into_iter();
-    let binds = entries.filter(|entry| entry.options.bind.is_some() && !entry.options.remount);
-    let bind = |entry: entry::Entry<'_>| {
-        let named = entry.source(bundle)?;
+    let is_bind = |entry: &entry::Entry<'_>| entry.options.bind.is_some() && !entry.options.remount;
+    let binds = entry::all(spec).filter(|entry| entry.as_ref().map_or(true, is_bind));
+    let bind = |entry: Result<entry::Entry<'_>>| {
+        let entry = entry?;
+        let named = entry.source(bundle)?.into_owned();
         let real = if entry.options.src_nofollow { None } else { crate::fs::path::real(&named).ok() };
-        Ok(Bind { source: real.unwrap_or(named), destination: entry.target })
+        Ok(Bind { source: real.unwrap_or(named), destination: entry.target.into_owned() })
     };
     binds.map(bind).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Rootfs, attributes, cgroup_mount, clone, devices,
-    entry::{Entry, entries, plan_attach},
+    entry::{self, Entry, begins, names, plan_attach},
     hidden, idmap, label,
     long_options::{self, Way},
 };
@@ -17,12 +17,7 @@ use corten_init::{
     step::{NO_SLOT, Slot, Step},
     wire::{Text, Texts},
 };
-use std::{
-    collections::VecDeque,
-    fs, iter,
-    os::unix::ffi::OsStrExt,
-    path::{Component, Path},
-};
+use std::{fs, os::unix::ffi::OsStrExt, path::Path};
 
 /// File systems whose state belongs to a namespace and not to the mount: read-only is an attribute of the mount alone.
 const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmpfs", "cgroup2"];
@@ -30,7 +25,7 @@ const KERNEL_FILESYSTEMS: [&str; 6] = ["proc", "sysfs", "mqueue", "devpts", "tmp
 /// Whether a mount is the same in every network namespace, where it is made upon included: each has files of its own beneath
 /// /proc/sys/net, and what is bound on them must not be bound on those of the host's.
 fn is_networkless(entry: &Entry<'_>) -> bool {
-    let in_proc = entry.target.starts_with("/proc") && entry.target != Path::new("/proc");
+    let in_proc = begins(&entry.target, "proc") && names(&entry.target).nth(1).is_some();
     entry.options.bind.is_none() && !entry.options.remount && !in_proc && NETWORKLESS.contains(&entry.kind())
 }
 
@@ -39,7 +34,7 @@ const NETWORKLESS: [&str; 8] = ["proc", "mqueue", "devpts", "tmpfs", "ramfs", "o
 
 /// Plans the clones of bind sources that the container's root may not be able to reach.
 pub(super) fn plan_early(rootfs: &mut Rootfs<'_>, program: &mut Program) -> Result<()> {
-    entries(rootfs)?.iter().try_for_each(|entry| plan_early_one(rootfs, entry, program))
+    entry::all(rootfs.spec).try_for_each(|entry| plan_early_one(rootfs, &entry?, program))
 }
 
 /// Plans the clone of what `entry` binds, if it binds anything.
@@ -64,23 +59,23 @@ pub(super) fn plan_early_one(
 
 /// Plans all mounts in their order.
 pub(super) fn plan(rootfs: &mut Rootfs<'_>, program: &mut Program, view: &View) -> Result<()> {
-    let mut entries = VecDeque::from(entries(rootfs)?);
-    while let Some(entry) = entries.pop_front() {
-        if !is_networkless(&entry) && rootfs.awaits_network() {
+    let mounts = &rootfs.spec.mounts;
+    for (index, entry) in entry::all(rootfs.spec).enumerate() {
+        let entry = entry?;
+        if rootfs.awaits_network() && !is_networkless(&entry) {
             // The parent needs a while for it. What nothing that follows lies over is made before.
-            let free =
-                |path: &str| iter::once(&entry).chain(&entries).all(|later| !later.target.starts_with(path));
-            if free("/dev") {
+            let free = |name| !mounts.iter().skip(index).any(|later| begins(&later.destination, name));
+            if free("dev") {
                 devices::plan(rootfs, program)?;
             }
-            if free("/proc") {
+            if free("proc") {
                 hidden::plan_common(rootfs, program)?;
             }
             rootfs.plan_network(program);
         }
         if entry.options.remount {
             plan_remount(rootfs, &entry, program);
-        } else if entry.target.components().eq([Component::RootDir]) {
+        } else if names(&entry.target).next().is_none() {
             // It would lie over the root that the container gets, seen by nobody.
             return Err(entry.error(ErrorKind::InvalidConfig, "destination: is the container's root"));
         } else if entry.options.bind.is_some() {

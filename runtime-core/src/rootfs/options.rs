@@ -253,12 +253,14 @@ pub(crate) fn parse(options: &[String], fstype: &str) -> Result<MountOptions, (u
     }
     let mut unknown = Vec::new();
     let mut bind_only = None;
+    let mut of_filesystem = false;
     for (index, option) in options.iter().enumerate() {
         if option.contains('\0') {
             return Err((index, "must not hold a NUL byte".to_owned()));
         }
         if let Some(effect) = effect_of(option) {
             parsed.apply(effect);
+            of_filesystem |= matches!(effect, ReadOnly(_) | Superblock(..));
             if matches!(effect, MapIds(_) | CopySymlink | SrcNoFollow | DestNoFollow) {
                 bind_only = Some(index);
             }
@@ -271,7 +273,6 @@ pub(crate) fn parse(options: &[String], fstype: &str) -> Result<MountOptions, (u
         }
     }
     if parsed.bind.is_some() {
-        parsed.superblock_flags.clear();
         let foreign = unknown.into_iter().find(|&index| !is_left_by_engine(&options[index]));
         if let Some(index) = foreign {
             return Err((index, format!("unknown option {:?} of a bind mount", options[index])));
@@ -283,6 +284,12 @@ pub(crate) fn parse(options: &[String], fstype: &str) -> Result<MountOptions, (u
         for index in unknown {
             split_data(&options[index], &mut parsed.data);
         }
+        if of_filesystem {
+            options
+                .iter()
+                .filter_map(|option| effect_of(option))
+                .for_each(|effect| parsed.apply_to_filesystem(effect));
+        }
     }
     parsed.check(options, fstype)?;
     Ok(parsed)
@@ -291,14 +298,10 @@ pub(crate) fn parse(options: &[String], fstype: &str) -> Result<MountOptions, (u
 impl MountOptions {
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Nothing => {}
+            Nothing | Superblock(..) => {}
             Attr(attr, is, reach) => self.change(attr, is, reach),
             Atime(mode, is, reach) => self.change_atime(mode, is, reach),
-            ReadOnly(is) => {
-                self.change(MOUNT_ATTR_RDONLY, is, Mount);
-                self.change_superblock("ro", is);
-            }
-            Superblock(flag, is) => self.change_superblock(flag, is),
+            ReadOnly(is) => self.change(MOUNT_ATTR_RDONLY, is, Mount),
             Propagate(kind, reach) => self.propagation.push(Propagation { kind, recursive: reach == Tree }),
             BindMount(reach) => {
                 let recursive = reach == Tree || self.bind.is_some_and(|bind| bind.recursive);
@@ -352,7 +355,13 @@ impl MountOptions {
         }
     }
 
-    fn change_superblock(&mut self, flag: &'static str, is: Is) {
+    /// The same for what a new file system is told, which a bind mount is not.
+    fn apply_to_filesystem(&mut self, effect: Effect) {
+        let (flag, is) = match effect {
+            ReadOnly(is) => ("ro", is),
+            Superblock(flag, is) => (flag, is),
+            _ => return,
+        };
         self.superblock_flags.retain(|&other| other != flag);
         if is == On {
             self.superblock_flags.push(flag);
@@ -373,8 +382,39 @@ impl MountOptions {
     }
 }
 
+/// The longest known name.
+const LONGEST: usize = 16;
+
+/// The names as numbers, in the same order: they are compared at once and not letter by letter.
+const KEYS: [u128; TABLE.len()] = {
+    let mut keys = [0; TABLE.len()];
+    let mut at = 0;
+    while at < keys.len() {
+        keys[at] = key(TABLE[at].0.as_bytes());
+        assert!(at == 0 || keys[at - 1] < keys[at], "the table is sorted");
+        at += 1;
+    }
+    keys
+};
+
+/// A name of no more than [`LONGEST`] bytes as a number that sorts as it does.
+const fn key(name: &[u8]) -> u128 {
+    let mut bytes = [0; LONGEST];
+    let mut at = 0;
+    while at < name.len() {
+        bytes[at] = name[at];
+        at += 1;
+    }
+    u128::from_be_bytes(bytes)
+}
+
 fn effect_of(option: &str) -> Option<Effect> {
-    TABLE.binary_search_by_key(&option, |(name, _)| name).ok().map(|at| TABLE[at].1)
+    if option.len() > LONGEST {
+        return None;
+    }
+    let at = KEYS.binary_search(&key(option.as_bytes())).ok()?;
+    // A name that ends with NUL has the number of the one without.
+    TABLE.get(at).filter(|(name, _)| name.len() == option.len()).map(|(_, effect)| *effect)
 }
 
 fn is_left_by_engine(option: &str) -> bool {
