@@ -170,6 +170,30 @@ steps! {
         /// The root of the tree of the container's files.
         root: Slot,
     }
+    /// A bind mount as most are, by one step: open_tree(2) with OPEN_TREE_CLONE, mount_setattr(2), move_mount(2). It stands for
+    /// [`Step::Clone`], [`Step::Attributes`], [`Step::Attach`] and [`Step::Release`].
+    75 Bind {
+        /// A path of the host.
+        path: Text<'a>,
+        /// The mounts beneath too.
+        recursive: bool,
+        /// Do not follow a symlink at the end of `path`.
+        no_follow: bool,
+        /// MOUNT_ATTR_* to set, of the uppermost mount alone.
+        set: u64,
+        /// MOUNT_ATTR_* to clear.
+        clear: u64,
+        /// A path of the container.
+        target: Text<'a>,
+        /// As in [`Step::Attach`].
+        strictness: u8,
+        /// The root of the tree of the container's files.
+        root: Slot,
+        /// MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_UNBINDABLE or 0: what it becomes when it is attached.
+        propagation: u64,
+        /// Whether the mounts beneath become so too.
+        propagate_all: bool,
+    }
     /// Copies what the container's `target` held into the still detached tmpfs in `slot`.
     17 CopyUp {
         /// The tmpfs.

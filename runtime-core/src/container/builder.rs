@@ -444,7 +444,7 @@ impl Plan {
     /// use runtime_core::ContainerBuilder;
     ///
     /// let plan = ContainerBuilder::new("web").bundle("/srv/web").plan()?;
-    /// let mounts = plan.to_json_lines().lines().filter(|step| step.contains("\"Attach\"")).count();
+    /// let mounts = plan.to_json_lines().lines().filter(|step| step.contains("\"Attach\"") || step.contains("\"Bind\"")).count();
     /// println!("{mounts} mounts");
     /// # Ok(()) }
     /// ```

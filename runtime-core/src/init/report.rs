@@ -78,7 +78,7 @@ fn ordinary(message: &Message, step: Option<Step<'_>>, place: &str) -> Error {
     }
     let mut words = place.to_owned();
     if let Some(step) = step {
-        words.push_str(&object(&step));
+        words.push_str(&object(&step, &call));
     }
     if !call.is_empty() {
         words.push_str(": ");
@@ -97,9 +97,10 @@ fn ordinary(message: &Message, step: Option<Step<'_>>, place: &str) -> Error {
 }
 
 /// What a step works on, where its place does not tell.
-fn object(step: &Step<'_>) -> String {
+fn object(step: &Step<'_>, call: &str) -> String {
     let text = |text: &corten_init::wire::Text<'_>| plan::shown(Path::new(OsStr::from_bytes(text.0)));
     match step {
+        Step::Bind { path, .. } if call.starts_with("open_tree") => format!(": {}", text(path)),
         Step::Clone { path, .. }
         | Step::CloneWith { path, .. }
         | Step::Root { path, .. }

@@ -103,6 +103,11 @@ fn to_host(id: u32, container: &[LinuxIdMapping]) -> Option<u32> {
     })
 }
 
+/// Whether `entry` has a mapping that is ready.
+pub(super) fn is_mapped(rootfs: &Rootfs<'_>, entry: &Entry<'_>) -> bool {
+    rootfs.id_mapped.iter().any(|ready| entry.place == Place::Item("mounts", ready.mount))
+}
+
 /// Plans the mapping of the clone in `slot`, if `entry` has one. It must be attached nowhere yet, and the privilege must be
 /// that of who owns the file system.
 pub(super) fn plan(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Program, slot: Slot) {

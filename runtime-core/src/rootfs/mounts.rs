@@ -165,6 +165,22 @@ pub(super) fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Pr
     }
     let recursive = entry.options.bind.is_some_and(|bind| bind.recursive);
     let options = &entry.options;
+    if let Some((propagation, propagate_all)) = plain(rootfs, entry) {
+        let step = Step::Bind {
+            path: path_text(&source),
+            recursive,
+            no_follow: options.src_nofollow,
+            set: options.set,
+            clear: options.clear,
+            target: entry.target(),
+            strictness: u8::from(options.dest_nofollow),
+            root,
+            propagation,
+            propagate_all,
+        };
+        program.step(entry.place, &step);
+        return Ok(());
+    }
     let mut given = (0, 0);
     let slot = match rootfs.early.find(entry.place) {
         Some(slot) => slot,
@@ -186,6 +202,20 @@ pub(super) fn plan_bind(rootfs: &Rootfs<'_>, entry: &Entry<'_>, program: &mut Pr
     plan_attach(rootfs, entry, program, slot, u8::from(options.dest_nofollow));
     program.step(entry.place, &Step::Release { slot });
     Ok(())
+}
+
+/// Whether one step says all of a bind mount; the one change of its propagation, if there is one, and whether that goes to all.
+fn plain(rootfs: &Rootfs<'_>, entry: &Entry<'_>) -> Option<(u64, bool)> {
+    let options = &entry.options;
+    let more = options.recursive_set | options.recursive_clear != 0
+        || idmap::is_mapped(rootfs, entry)
+        || rootfs.early.find(entry.place).is_some();
+    match options.propagation.as_slice() {
+        _ if more => None,
+        [] => Some((0, false)),
+        [change] => Some((change.kind, change.recursive)),
+        _ => None,
+    }
 }
 
 fn plan_clone(

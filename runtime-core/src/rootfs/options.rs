@@ -255,15 +255,14 @@ pub(crate) fn parse(options: &[String], fstype: &str) -> Result<MountOptions, (u
     let mut bind_only = None;
     let mut of_filesystem = false;
     for (index, option) in options.iter().enumerate() {
-        if option.contains('\0') {
-            return Err((index, "must not hold a NUL byte".to_owned()));
-        }
         if let Some(effect) = effect_of(option) {
             parsed.apply(effect);
             of_filesystem |= matches!(effect, ReadOnly(_) | Superblock(..));
             if matches!(effect, MapIds(_) | CopySymlink | SrcNoFollow | DestNoFollow) {
                 bind_only = Some(index);
             }
+        } else if option.contains('\0') {
+            return Err((index, "must not hold a NUL byte".to_owned()));
         } else if let Some((reach, ranges)) = idmap_with_ranges(option) {
             let (uids, gids) = parse_ranges(ranges).map_err(|fault| (index, fault))?;
             parsed.idmap = Some(Idmap { recursive: reach == Tree, uids, gids });
@@ -400,11 +399,7 @@ const KEYS: [u128; TABLE.len()] = {
 /// A name of no more than [`LONGEST`] bytes as a number that sorts as it does.
 const fn key(name: &[u8]) -> u128 {
     let mut bytes = [0; LONGEST];
-    let mut at = 0;
-    while at < name.len() {
-        bytes[at] = name[at];
-        at += 1;
-    }
+    bytes.split_at_mut(name.len()).0.copy_from_slice(name);
     u128::from_be_bytes(bytes)
 }
 

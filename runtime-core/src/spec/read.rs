@@ -132,7 +132,7 @@ pub(crate) fn fill(object: &mut dyn Object, node: &Node<'_>) -> Outcome {
         return Err(wrong_type(node, format_args!("struct {}", object.name())));
     };
     for (number, (name, value)) in members.iter().enumerate() {
-        if *value != Node::Null {
+        if !matches!(value, Node::Null) {
             object.take(name, value).map_err(|fault| fault.beneath(number))?;
         }
     }
@@ -290,7 +290,7 @@ impl Property for String {
 
     fn set(&mut self, node: &Node<'_>) -> Outcome {
         let Some(text) = node.text() else { return Err(wrong_type(node, "a string")) };
-        text.clone_into(self);
+        *self = text.to_owned();
         Ok(())
     }
 
@@ -315,7 +315,7 @@ impl Property for PathBuf {
 
 impl<P: Property> Property for Option<P> {
     fn set(&mut self, node: &Node<'_>) -> Outcome {
-        if !P::EMPTY_IS_NONE || node.text() != Some("") {
+        if !P::EMPTY_IS_NONE || node.text().is_none_or(|text| !text.is_empty()) {
             self.insert(P::default()).set(node)?;
         }
         Ok(())
@@ -335,7 +335,9 @@ impl<P: Property> Property for Vec<P> {
         let Node::List(elements) = node else { return Err(wrong_type(node, "a sequence")) };
         self.reserve_exact(elements.len());
         for (number, element) in elements.iter().enumerate() {
-            self.extend(P::element(element).map_err(|fault| fault.beneath(number))?);
+            if let Some(value) = P::element(element).map_err(|fault| fault.beneath(number))? {
+                self.push(value);
+            }
         }
         Ok(())
     }

@@ -61,10 +61,49 @@ pub(super) fn before(state: &mut State, step: &Step) {
             | Step::Symlink { .. }
             | Step::Await { .. }
             | Step::EnterNetwork { .. }
-            | Step::Attach { .. } // tells itself
+            | Step::Attach { .. } // these tell themselves
+            | Step::Bind { .. }
     );
     if !harmless {
         state.kept.forget();
+    }
+    if !matches!(step, Step::Bind { .. }) {
+        state.done_with.close();
+    }
+}
+
+/// Descriptors in a row that nothing needs any more: they are closed together, by a call for many.
+pub(super) struct DoneWith {
+    first: i32,
+    count: i32,
+}
+
+impl DoneWith {
+    /// Few, for the process may have a low limit.
+    const MOST: i32 = 16;
+
+    pub(super) fn new() -> Self {
+        Self { first: 0, count: 0 }
+    }
+
+    /// `fd` is to be closed, before any step of another kind.
+    pub(super) fn add(&mut self, fd: Fd) {
+        let fd = fd.leak();
+        if fd != self.first + self.count {
+            self.close();
+            self.first = fd;
+        }
+        self.count += 1;
+        if self.count == Self::MOST {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if self.count > 0 {
+            sys::close_range(self.first, self.first + self.count - 1);
+            self.count = 0;
+        }
     }
 }
 

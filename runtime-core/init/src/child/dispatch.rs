@@ -102,7 +102,29 @@ fn carry_out_in_root(state: &mut State, step: &Step) -> Res<()> {
             mounts::attributes(state, slot, recursive, set, clear, propagation, user_namespace)
         }
         Step::Attach { slot, target, strictness, root } => {
-            mounts::attach(state, slot, target, strictness, root)
+            mounts::attach(state, state.fd(slot), target, strictness, root)
+        }
+        Step::Bind {
+            path,
+            recursive,
+            no_follow,
+            set,
+            clear,
+            target,
+            strictness,
+            root,
+            propagation,
+            propagate_all,
+        } => {
+            let change = sys::MountAttr { set, clear, propagation: 0, user_namespace: 0 };
+            let tree = mounts::clone_changed(path, recursive, no_follow, &change)?;
+            mounts::attach(state, tree.raw(), target, strictness, root)?;
+            if propagation != 0 {
+                let change = sys::MountAttr { set: 0, clear: 0, propagation, user_namespace: 0 };
+                sys::mount_setattr(tree.raw(), propagate_all, &change)?;
+            }
+            state.done_with.add(tree);
+            Ok(())
         }
         Step::Release { slot } => {
             state.close(slot);

@@ -40,6 +40,8 @@ pub(crate) struct State {
     masked_null: bool,
     /// The directory that the last entry was put into.
     kept: beside::Kept,
+    /// Descriptors of the steps before, not closed yet.
+    done_with: beside::DoneWith,
     /// The umask is 0, for modes as they are asked for.
     no_umask: bool,
     /// The phases that the parent has said are done, a bit each.
@@ -126,6 +128,7 @@ pub fn run(arguments: Arguments) -> ! {
         masked_directory: false,
         masked_null: false,
         kept: beside::Kept::new(),
+        done_with: beside::DoneWith::new(),
         no_umask: false,
         answered: 0,
         received: None,

@@ -145,11 +145,28 @@ pub(super) fn attributes(
 ) -> Res<()> {
     let namespace = if user_namespace == NO_SLOT { 0 } else { state.fd(user_namespace) };
     let user_namespace = u64::try_from(namespace).unwrap_or(0);
-    let change = MountAttr { set, clear, propagation, user_namespace };
-    if set & MOUNT_ATTR_RDONLY != 0 && !guards::on(Guard::LateReadOnly) {
-        return unguarded_attributes(state.fd(slot), recursive, &change);
+    change_attributes(state.fd(slot), recursive, &MountAttr { set, clear, propagation, user_namespace })
+}
+
+fn change_attributes(mount: i32, recursive: bool, change: &MountAttr) -> Res<()> {
+    if change.set & MOUNT_ATTR_RDONLY != 0 && !guards::on(Guard::LateReadOnly) {
+        return unguarded_attributes(mount, recursive, change);
     }
-    sys::mount_setattr(state.fd(slot), recursive, &change)
+    sys::mount_setattr(mount, recursive, change)
+}
+
+/// A clone of the host's tree at `path`, with the `change` of its uppermost mount.
+pub(super) fn clone_changed(path: Text, recursive: bool, no_follow: bool, change: &MountAttr) -> Res<Fd> {
+    let host = sys::AT_FDCWD;
+    if change.set | change.clear == 0 {
+        return sys::clone_tree(host, path.into(), recursive, no_follow);
+    }
+    if !recursive {
+        return sys::clone_tree_with(host, path.into(), false, no_follow, change);
+    }
+    let tree = sys::clone_tree(host, path.into(), true, no_follow)?;
+    change_attributes(tree.raw(), false, change)?;
+    Ok(tree)
 }
 
 /// By way of /proc/self/fd, as others did before they knew better: only where a test build has the guard switched off.
@@ -166,9 +183,8 @@ pub(super) fn remount(root: i32, target: Text, recursive: bool, change: &MountAt
     sys::mount_setattr(place.raw(), recursive, change)
 }
 
-/// Attaches the mount in `slot` at `target`, made if it is missing.
-pub(super) fn attach(state: &mut State, slot: Slot, target: Text, strictness: u8, root: Slot) -> Res<()> {
-    let mount = state.fd(slot);
+/// Attaches `mount` at `target`, made if it is missing.
+pub(super) fn attach(state: &mut State, mount: i32, target: Text, strictness: u8, root: Slot) -> Res<()> {
     let strictness = Strictness::from_wire(strictness);
     if beside::attach(state, mount, target, strictness, root) {
         return Ok(());

@@ -139,3 +139,8 @@ pub fn fault(call: usize, errno: i32) -> Fault {
 pub fn close(fd: i32) {
     let _ = call(nr::CLOSE, [fd_arg(fd), 0, 0, 0, 0, 0]);
 }
+
+/// From `first` to `last`, both included.
+pub fn close_range(first: i32, last: i32) {
+    let _ = call(nr::CLOSE_RANGE, [fd_arg(first), fd_arg(last), 0, 0, 0, 0]);
+}
