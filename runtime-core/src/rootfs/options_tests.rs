@@ -205,6 +205,14 @@ fn options_that_do_not_fit_the_mount() {
             "\"copy-symlink\" excludes \"src-nofollow\" and \"dest-nofollow\"",
         ),
         (&["ro", "a\0b"], "tmpfs", 1, "must not hold a NUL byte"),
+        (&["ro\0"], "tmpfs", 0, "must not hold a NUL byte"),
+        (&["rbind", "rnostrictatimes+"], "", 1, "unknown option \"rnostrictatimes+\" of a bind mount"),
+        (
+            &["rbind", "a-name-that-is-too-long"],
+            "",
+            1,
+            "unknown option \"a-name-that-is-too-long\" of a bind mount",
+        ),
     ] {
         assert_eq!(of(options, fstype), Err((index, fault.to_owned())), "{options:?}");
     }
