@@ -9,6 +9,7 @@ use std::{
     ptr,
 };
 
+// SAFETY: the C library's name and type.
 unsafe extern "C" {
     /// glibc's word for a process that has had one thread only: its manual, "Single-Threaded". Another is made by this one, which is
     /// in no call of the heap then.

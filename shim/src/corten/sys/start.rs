@@ -26,6 +26,8 @@ struct Relocation {
 unsafe extern "C" {
     static mut environ: *const *const c_char;
     static mut __libc_stack_end: *const c_void;
+    /// The manual, "Single-Threaded".
+    static mut __libc_single_threaded: c_char;
     fn _dl_aux_init(vector: *const Auxiliary);
     fn __libc_setup_tls();
     static __rela_iplt_start: [Relocation; 0];
@@ -93,6 +95,7 @@ unsafe extern "C" fn __libc_start_main(
         let environment = argv.add(usize::try_from(argc).unwrap_or_default() + 1);
         environ = environment;
         __libc_stack_end = stack;
+        __libc_single_threaded = 1;
         let mut end = environment;
         while !(*end).is_null() {
             end = end.add(1);
