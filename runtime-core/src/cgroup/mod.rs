@@ -440,6 +440,12 @@ impl Cgroup {
         Ok(stats)
     }
 
+    /// Whether the kernel has killed a process of it for want of memory.
+    pub(crate) fn has_killed(&self) -> bool {
+        let events = self.stats().ok().and_then(|stats| stats.memory.event_count);
+        events.is_some_and(|events| events.oom_kill > 0)
+    }
+
     /// Its out-of-memory events from now on.
     pub fn oom_events(&self) -> Result<OomEvents> {
         OomEvents::new(self)

@@ -351,10 +351,12 @@ impl Making {
             ready =
                 ready.and_then(|()| start::await_execution(&mut birth, &spec, &self.record, Status::Created));
         }
-        ready.map_err(|error| match &mut attend.hooks {
-            Some(inside) => inside.explain(error),
-            None => error,
-        })?;
+        ready
+            .map_err(|error| match &mut attend.hooks {
+                Some(inside) => inside.explain(error),
+                None => error,
+            })
+            .map_err(|error| out_of_memory(error, &self.record.cgroup, attend.resources))?;
         if until == Until::Created {
             self.store()?.write_summary(&self.record);
         }
@@ -405,6 +407,19 @@ fn is_unasked(builder: &ContainerBuilder, spec: &Spec, record: &Record) -> bool 
         && annotations::find(spec, annotations::PIDFD_RECEIVER).is_none()
         && !hooks::any_before_start(spec.hooks.as_ref())
         && !record.cgroup.delegates()
+}
+
+/// Where the kernel has killed, its reason stands before what that led to.
+fn out_of_memory(error: Error, cgroup: &Cgroup, resources: &LinuxResources) -> Error {
+    if !cgroup.has_killed() {
+        return error;
+    }
+    match resources.memory.as_ref().and_then(|memory| memory.limit) {
+        Some(limit) => error.context(format!(
+            "linux.resources.memory.limit: {limit} bytes are not enough, the kernel has killed the process"
+        )),
+        None => error.context("out of memory, the kernel has killed the process"),
+    }
 }
 
 /// An ordinary user is told what is missing.

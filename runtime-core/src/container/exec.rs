@@ -253,8 +253,18 @@ child::methods!(
 );
 
 /// Starts a further process.
-pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result<Process> {
-    let (first, init, status) = target(container, builder.ignore_paused)?;
+pub(super) fn exec(container: &Container, builder: ProcessBuilder) -> Result<Process> {
+    let target = target(container, builder.ignore_paused)?;
+    let first = target.0;
+    make(container, builder, target).map_err(|error| match first.is_alive() {
+        // Whatever it met with then: namespaces, cgroups and processes that are no more.
+        Ok(false) => error.context("the container has stopped"),
+        _ => error,
+    })
+}
+
+fn make(container: &Container, mut builder: ProcessBuilder, target: Target) -> Result<Process> {
+    let (first, init, status) = target;
     let process = std::mem::take(&mut builder.process);
     config::validate_process(&process, "process")?;
     let spec = container.spec()?;
@@ -314,9 +324,11 @@ pub(super) fn exec(container: &Container, mut builder: ProcessBuilder) -> Result
     Ok(Process { pid, child, terminal, pipes: pipes.unwrap_or_default() })
 }
 
+type Target = (ProcessId, OwnedFd, Status);
+
 /// The container's first process, its descriptor, by which its namespaces are joined, and what the container is doing. One
 /// that is paused is refused unless `ignore_paused`.
-pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<(ProcessId, OwnedFd, Status)> {
+pub(super) fn target(container: &Container, ignore_paused: bool) -> Result<Target> {
     let gone = || Error::new(ErrorKind::InvalidState, "cannot exec in a stopped container");
     let status = container.status()?;
     match status {

@@ -25,7 +25,7 @@ pub(crate) fn planned(message: &Message, program: &Program, spec: Option<&Spec>)
 pub(crate) fn at_start(message: &Message) -> Error {
     match call(message) {
         "EXECVE" | "FACCESSAT2" | "OPENAT" => executable(message),
-        "WAITID" | "PPOLL" => hook(message, Kind::StartContainer.place(), 0),
+        "CLONE3" | "WAITID" | "PPOLL" => hook(message, Kind::StartContainer.place(), 0),
         "SECCOMP" => ordinary(message, None, "linux.seccomp"),
         _ => ordinary(message, None, "process"),
     }
@@ -52,7 +52,8 @@ fn hook(message: &Message, list: &str, index: u32) -> Error {
         (libc::ETIME, _) => format!("{path}: timed out"),
         (0, code) if code > 0 => format!("{path}: exit status {code}"),
         (0, signal) => format!("{path}: killed by signal {}", signal.abs()),
-        _ => format!("{path}: {}", Errno::from_raw(message.errno).desc()),
+        // It did not come to run: no process more is allowed, say.
+        _ => format!("{path}: {}: {}", call(message).to_lowercase(), Errno::from_raw(message.errno).desc()),
     };
     let kind = Kind::of_place(list).unwrap_or(Kind::CreateContainer);
     hooks::failure(kind, usize::try_from(index).unwrap_or(0), &why)

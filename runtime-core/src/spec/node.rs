@@ -74,7 +74,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Node<'de>, E> {
-        Ok(Node::Float(value))
+        // serde_json keeps the sign of `-0`, which is an integer.
+        Ok(if value == 0.0 && value.is_sign_negative() { Node::Unsigned(0) } else { Node::Float(value) })
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Node<'de>, E> {

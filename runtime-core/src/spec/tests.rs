@@ -156,6 +156,21 @@ fn a_name_given_twice_is_refused_in_large_objects_too() {
 }
 
 #[test]
+fn minus_zero_is_an_integer_and_no_other_fraction_is() {
+    let read = |number: &str| {
+        let text = format!(r#"{{"process": {{"cwd": "/", "oomScoreAdj": {number}}}}}"#);
+        from_slice::<Spec>(text.as_bytes()).map(|spec| spec.process.unwrap().oom_score_adj)
+    };
+    assert_eq!(read("-0").unwrap(), Some(0));
+    for number in ["0.5", "1e2", "1.0", "-1e0"] {
+        assert!(
+            read(number).unwrap_err().starts_with("process.oomScoreAdj: invalid type: floating point"),
+            "{number}"
+        );
+    }
+}
+
+#[test]
 fn texts_with_escapes_are_read() {
     let spec: Spec = from_slice(br#"{"hostn\u0061me": "a\n\u00e4", "annotations": {"\"": "\\"}}"#).unwrap();
     assert_eq!(spec.hostname.as_deref(), Some("a\nä"));

@@ -23,6 +23,20 @@ pub(super) fn add(suite: &mut Suite) {
         check_eq!(t.try_run(&b)?.code(), 137, "exit code of a process that takes too much");
         Ok(())
     });
+    g.must("memory-limit-too-low-to-begin", "resources: memory; Create: an error", |t| {
+        needs(t, "memory")?;
+        let mut b = t.waiting()?;
+        b.config["linux"]["resources"] = json!({"memory": {"limit": 4096, "swap": 4096}});
+        // Not only that the process is gone: why.
+        t.refuses(&b)?.says(&["memory"]).map(drop)
+    });
+    g.must("pids-limit-without-room-for-a-hook", "resources: pids; Hooks: an error", |t| {
+        needs(t, "pids")?;
+        let mut b = t.waiting()?;
+        b.config["linux"]["resources"] = json!({"pids": {"limit": 1}});
+        b.config["hooks"]["createContainer"] = json!([{"path": "/bin/true"}]);
+        t.refuses(&b)?.says(&["/bin/true"]).map(drop)
+    });
     g.cli("update-pids", "update --pids-limit", |t| {
         update(t, "pids", &["--pids-limit", "55"], "pids.max", "55", "pids.max", "55")
     });

@@ -23,6 +23,17 @@ pub(super) struct Hook<'a> {
 /// Runs the hook to its end. A failure is reported with its path, and its exit code as the report's value: a signal as a
 /// negative number, errno ETIME for one that ran out of time.
 pub(super) fn run(state: &State, hook: &Hook) -> Res<()> {
+    let (fault, status) = match end_of(state, hook) {
+        Ok(0) => return Ok(()),
+        Ok(status) => (channel::plain(0), status),
+        Err(fault) => (fault, 0),
+    };
+    channel::report_failure_with(state, fault, status, hook.path.0);
+    sys::exit(1)
+}
+
+/// How it ended.
+fn end_of(state: &State, hook: &Hook) -> Res<i32> {
     let input = state.fd(hook.state);
     sys::rewind(input);
     let (arguments, environment) = (program::table(hook.arguments)?, program::table(hook.environment)?);
@@ -40,14 +51,7 @@ pub(super) fn run(state: &State, hook: &Hook) -> Res<()> {
     if !sys::wait_readable(pidfd.raw(), hook.timeout)? {
         sys::kill_pidfd(pidfd.raw());
         sys::wait_pidfd(pidfd.raw())?;
-        channel::report_failure_with(state, channel::plain(errno::ETIME), 0, hook.path.0);
-        sys::exit(1)
+        return Err(channel::plain(errno::ETIME));
     }
-    match sys::wait_pidfd(pidfd.raw())? {
-        0 => Ok(()),
-        status => {
-            channel::report_failure_with(state, channel::plain(0), status, hook.path.0);
-            sys::exit(1)
-        }
-    }
+    sys::wait_pidfd(pidfd.raw())
 }
