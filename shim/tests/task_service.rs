@@ -35,6 +35,43 @@ fn shim(bundle: &str, args: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+#[test]
+fn a_shim_whose_address_cannot_be_told_does_not_stay() {
+    let dir = std::env::temp_dir().join(format!("corten-unheard-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("config.json"), r#"{"ociVersion": "1.0.2"}"#).unwrap();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_containerd-shim-corten-v1"));
+    command.args([
+        "-namespace",
+        "corten-test",
+        "-id",
+        "unheard",
+        "-publish-binary",
+        "/bin/false",
+        "-address",
+    ]);
+    command.arg(dir.join("daemon")).arg("start").current_dir(&dir);
+    let output = command.stdin(Stdio::null()).stdout(full).output().unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("No space left on device"), "{}", text(&output.stderr));
+    let address = fs::read_to_string(dir.join("address")).unwrap();
+    let socket = PathBuf::from(address.strip_prefix("unix://").unwrap());
+    let served = UnixStream::connect(&socket).is_ok();
+    if served {
+        let lost = fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == dir));
+        for process in lost.filter_map(|entry| entry.file_name().to_str().and_then(|pid| pid.parse().ok())) {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::SIGKILL).unwrap();
+        }
+    }
+    assert!(!served, "the shim serves {}", socket.display());
+    assert!(!socket.exists());
+    fs::remove_dir_all(dir).unwrap();
+}
+
 /// A connection to a shim.
 struct Client {
     socket: UnixStream,

@@ -16,7 +16,10 @@ use corten_ttrpc::{
     options::Options,
     types::Any,
 };
-use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setpgid};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setpgid},
+};
 use std::{
     env,
     fs::{self, File, OpenOptions},
@@ -58,14 +61,23 @@ pub(crate) fn run(flags: &Flags) -> Result<()> {
             let side = forked.inspect_err(|_| {
                 let _ = fs::remove_file(&socket);
             })?;
-            if matches!(side, Side::Child) {
+            let Side::Parent(server) = side else {
                 crate::log::start(bundle.join("log"), &flags.namespace, flags.debug);
                 // What goes wrong from here on, the daemon learns from a connection that ends.
                 let served = detach().and_then(|()| serve_socket(flags, socket, asked.events, listener));
                 return served.inspect_err(|error| log::error!("{error}"));
-            }
+            };
+            // One whose address nobody gets would stay for ever.
+            return answer(&asked, address).inspect_err(|_| {
+                let _ = kill(Pid::from_raw(server), Signal::SIGKILL);
+                let _ = fs::remove_file(&socket);
+            });
         }
     }
+    answer(&asked, address)
+}
+
+fn answer(asked: &Asked, address: String) -> Result<()> {
     let answer = if asked.protocol {
         let protocol = "ttrpc".to_owned();
         BootstrapResult { version: 3, address, protocol, ..BootstrapResult::default() }.encode_to_vec()

@@ -78,8 +78,8 @@ pub(crate) fn trim_heap() {
 
 /// Which side of a fork this is.
 pub(crate) enum Side {
-    /// The process that forked.
-    Parent,
+    /// The process that forked, and its child's id.
+    Parent(libc::pid_t),
     /// The new one.
     Child,
 }
@@ -90,7 +90,7 @@ pub(crate) fn fork() -> io::Result<Side> {
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Side::Child),
-        _ => Ok(Side::Parent),
+        child => Ok(Side::Parent(child)),
     }
 }
 
