@@ -179,15 +179,14 @@ fn one_container_from_many_threads() {
     });
 }
 
-/// What no kernel could be asked for is refused in words, and nothing is left behind.
 /// What an overview tells, which must be what each container says of itself.
 fn overview(ground: &Ground) -> Vec<(String, Status)> {
     let root = ground.0.join("states");
     let all = Container::overview(&root).unwrap();
-    let one_by_one = Container::list_states(&root).unwrap();
+    let one_by_one = Container::list(&root).unwrap();
     assert_eq!(all.len(), one_by_one.len());
-    for (short, (container, state)) in all.iter().zip(&one_by_one) {
-        assert_eq!(short.state, *state);
+    for (short, container) in all.iter().zip(&one_by_one) {
+        assert_eq!(short.state, container.state().unwrap());
         let said = (container.rootfs(), container.created(), container.owner());
         assert_eq!((short.rootfs.as_path(), short.created.as_str(), short.owner.clone()), said);
     }
@@ -228,6 +227,7 @@ fn an_overview_tells_what_each_says_of_itself() {
     assert_eq!(overview(&ground).len(), 3);
 }
 
+/// What no kernel could be asked for is refused in words, and nothing is left behind.
 #[test]
 fn numbers_that_cannot_be_are_errors() {
     let Some(ground) = Ground::new("numbers") else { return };

@@ -110,15 +110,21 @@ pub(super) fn of(store: &Store, record: &Record) -> Result<(Status, Option<Proce
             None => return Ok((Status::Stopped, None)),
         },
     };
-    // Who holds that lock lives. What holds none runs, or has ended: its cgroup may be gone before that is seen.
     let waits = store.init_waits()?;
-    let status = match (record.cgroup.is_frozen()?, waits) {
+    let status = of_process(process, waits, record.cgroup.is_frozen()?)?;
+    Ok((status, Some(process).filter(|_| status != Status::Stopped)))
+}
+
+/// The same of one whose process is on record, the kernel having been asked whether it waits for its start, and then whether its cgroup is
+/// frozen.
+pub(super) fn of_process(process: ProcessId, waits: bool, frozen: bool) -> Result<Status> {
+    // Who holds that lock lives. What holds none runs, or has ended: its cgroup may be gone before that is seen.
+    if !waits && !process.is_alive()? {
+        return Ok(Status::Stopped);
+    }
+    Ok(match (frozen, waits) {
         (true, _) => Status::Paused,
         (false, true) => Status::Created,
         (false, false) => Status::Running,
-    };
-    if !waits && !process.is_alive()? {
-        return Ok((Status::Stopped, None));
-    }
-    Ok((status, Some(process)))
+    })
 }
