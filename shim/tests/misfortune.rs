@@ -103,6 +103,25 @@ fn the_cause_is_told_each_time() {
 }
 
 #[test]
+fn a_file_that_may_not_grow_is_an_error_and_leaves_nothing() {
+    let Some(bundle) = Bundle::new("fsize", false, "true") else { return };
+    for command in ["run", "create"] {
+        let corten = bundle.command(&[command, "--bundle", bundle.path(), "x"]);
+        // What it says is read from a pipe: in a file it would not find room either.
+        let output = std::process::Command::new("sh")
+            .args(["-c", "ulimit -f 0; exec \"$@\"", "sh"])
+            .arg(corten.get_program())
+            .args(corten.get_args())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{:?}", output.status);
+        let said = text(&output.stderr);
+        assert!(said.contains("write state.json: File too large"), "{said}");
+        assert_nothing_left(&bundle, "fsize", command);
+    }
+}
+
+#[test]
 fn containers_that_share_a_root_make_its_mount_points_at_once() {
     let Some(bundle) = Bundle::new("shared", false, "true") else { return };
     bundle.edit(|spec| {

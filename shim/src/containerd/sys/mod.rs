@@ -51,6 +51,10 @@ extern "C" fn main(count: libc::c_int, words: *const *mut libc::c_char) -> libc:
     }
     // SAFETY: ignoring a signal runs no code.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    // A file at RLIMIT_FSIZE is an error too. A handler, as the programs that are executed from here do not inherit it.
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: what does nothing may run at any time.
+    unsafe { libc::signal(libc::SIGXFSZ, nothing as *const () as libc::sighandler_t) };
     crate::shim().into()
 }
 
