@@ -4,13 +4,11 @@ use super::{
     Error,
     precedence::{self, Guarded, Words},
     profile::{Condition, Profile, RETURN_ENOSYS},
-    supported,
+    supported::{self, X32_BIT, base},
     tables::{self, Abi},
 };
 use crate::spec::LinuxSeccompOperator;
 
-/// The bit that marks x32's calls, __X32_SYSCALL_BIT.
-const X32_BIT: u32 = 1 << 30;
 /// Where the calls begin that only ARM has, __ARM_NR_BASE. They are not newer than others, though their numbers are
 /// greater.
 const ARM_PRIVATE: u32 = 0x0f_0000;
@@ -40,11 +38,6 @@ pub(super) struct Line {
     pub(super) spans: Vec<Span>,
     /// Each verdict once.
     pub(super) verdicts: Vec<Verdict>,
-}
-
-/// What an architecture adds to the numbers of the tables.
-pub(super) fn base(abi: Abi) -> u32 {
-    if abi == Abi::X32 { X32_BIT } else { 0 }
 }
 
 /// The lines of all architectures of `profile` that a kernel of the architecture `native` has, its own first.

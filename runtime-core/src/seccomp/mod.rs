@@ -326,7 +326,7 @@ pub fn listener(profile: &LinuxSeccomp, options: &Options) -> Result<Option<List
 #[must_use]
 pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
     let abi = supported::abi(architecture)?;
-    tables::find(name)?.number(abi).map(|number| number + line::base(abi))
+    tables::find(name)?.number(abi).map(|number| number + supported::base(abi))
 }
 
 /// The name of the call that programs of `architecture` (AUDIT_ARCH_* of <linux/audit.h>, as seccomp_data has it) make by `number`.
@@ -342,5 +342,5 @@ pub fn syscall_number(architecture: Arch, name: &str) -> Option<u32> {
 #[must_use]
 pub fn syscall_name(architecture: u32, number: u32) -> Option<&'static str> {
     let abi = supported::audited(architecture, number)?;
-    tables::name(abi, number - line::base(abi))
+    tables::name(abi, number - supported::base(abi))
 }

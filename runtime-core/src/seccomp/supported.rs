@@ -95,10 +95,18 @@ pub(super) fn audit(abi: Abi) -> u32 {
     }
 }
 
+/// What the numbers of x32 have beside those of x86_64, __X32_SYSCALL_BIT.
+pub(super) const X32_BIT: u32 = 1 << 30;
+
+/// What an architecture adds to the numbers of the tables.
+pub(super) fn base(abi: Abi) -> u32 {
+    if abi == Abi::X32 { X32_BIT } else { 0 }
+}
+
 /// The table's column for a call as the kernel tells of it.
 pub(super) fn audited(architecture: u32, number: u32) -> Option<Abi> {
     let abis = [Abi::X32, Abi::X86_64, Abi::X86, Abi::Aarch64, Abi::Arm];
-    let fits = |abi: &Abi| audit(*abi) == architecture && number >= super::line::base(*abi);
+    let fits = |abi: &Abi| audit(*abi) == architecture && number >= base(*abi);
     abis.into_iter().find(fits)
 }
 

@@ -1,7 +1,7 @@
 //! What is known of a container and its processes between calls. The runtime's own state is on disk and loaded when it is
 //! needed: a container at rest costs little here.
 
-use crate::{connection::ReplyTo, error::Result, oom::OomWatch, service::Making};
+use crate::{connection::ReplyTo, error::Result, making::Making, oom::OomWatch};
 use corten_ttrpc::{
     events::TaskIo,
     types::{Status, Timestamp},

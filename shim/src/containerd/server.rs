@@ -7,10 +7,10 @@ mod pumps;
 use crate::{
     connection::{Call, Connection, ReplyTo},
     container::{Container, Exit},
+    done::Done,
     error::{Error, Result},
     poll::{Poll, Source},
     publisher::{Change, Publisher},
-    service::Done,
     streams::Copy,
     sys,
     worker::Workers,

@@ -15,7 +15,10 @@ use crate::{
 };
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::wait::{WaitPidFlag, waitpid},
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, waitpid},
+    },
     unistd::Pid,
 };
 use serde_json::{Value, json};
@@ -365,6 +368,13 @@ impl Task<'_, '_> {
     /// Connect; the shim's process id.
     pub(crate) fn shim_pid(&self) -> Verdict<u32> {
         Ok(self.client.call::<ConnectResponse>("Connect", &self.me())?.shim_pid)
+    }
+
+    /// Ends the shim by SIGKILL.
+    pub(crate) fn kill_shim(&self) -> Verdict {
+        let pid = self.shim_pid()?;
+        kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
+        gone(pid)
     }
 
     /// A request of Exec: the payload with these arguments.

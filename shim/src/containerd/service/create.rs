@@ -1,40 +1,19 @@
 //! `Create`.
 
-use super::{making::Making, work::Outcome};
 use crate::{
     connection::ReplyTo,
     container::{Container, Process},
+    done::{Asked, Outcome},
     error::{Error, Result},
+    making::{Made, Making},
     options,
     server::Server,
-    streams::Streams,
 };
 use corten_ttrpc::{
     events::{TaskCreate, TaskIo},
     task::{CreateTaskRequest, CreateTaskResponse},
-    types::Mount,
 };
-use runtime_core::OomEvents;
 use std::path::PathBuf;
-
-/// A process that was made.
-#[derive(Debug, Default)]
-pub(super) struct Made {
-    /// 0 for a container that is restored when it is started.
-    pub(super) pid: u32,
-    pub(super) streams: Streams,
-    pub(super) ends_with_first: bool,
-    pub(super) oom: Option<OomEvents>,
-}
-
-/// What a `Create` is told about by its event.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) rootfs: Vec<Mount>,
-    pub(super) checkpoint: String,
-    /// What restores the container when it is started.
-    pub(super) restore: Option<Box<Making>>,
-}
 
 impl Server {
     pub(super) fn create(&mut self, to: ReplyTo, request: CreateTaskRequest) -> Result<()> {

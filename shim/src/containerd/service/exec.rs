@@ -1,10 +1,11 @@
 //! `Exec`, and `Start` of what it describes.
 
-use super::{create::Made, work::Outcome};
 use crate::{
     connection::ReplyTo,
     container::{Phase, Process},
+    done::Outcome,
     error::{Error, Result},
+    making::Made,
     server::Server,
     streams::{self, Owner, Streams},
 };

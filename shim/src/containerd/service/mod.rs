@@ -3,16 +3,12 @@
 mod create;
 mod delete;
 mod exec;
-mod making;
 mod operate;
 mod query;
 mod stats;
 mod stats_v1;
 mod stats_v2;
 mod work;
-
-pub(crate) use making::Making;
-pub(crate) use work::Done;
 
 use crate::{
     connection::ReplyTo,

@@ -1,11 +1,12 @@
 //! `Start` of a container, `Pause`, `Resume`, `Update`, `Checkpoint` and its deletion: one after the other for each
 //! container, beside those of all others.
 
-use super::{create::Made, making, work::Outcome};
 use crate::{
     connection::ReplyTo,
     container::{Container, Operation, Phase},
+    done::Outcome,
     error::{Error, Result},
+    making::{self, Made},
     server::Server,
 };
 use corten_ttrpc::{

@@ -1,10 +1,10 @@
 //! What is asked about processes, and what is done to them at once: `State`, `Wait`, `Pids`, `Kill`, `ResizePty`,
 //! `CloseIO`, `Connect`.
 
-use super::work::Outcome;
 use crate::{
     connection::ReplyTo,
     container::{Container, Phase},
+    done::Outcome,
     error::{Error, Result},
     server::Server,
     sys,

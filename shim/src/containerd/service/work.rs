@@ -1,27 +1,11 @@
-//! What is done on other threads, and what follows from it.
+//! Work for other threads, and what follows from it.
 
-use super::create::{Asked, Made};
-use crate::{connection::ReplyTo, container::Operation, error::Result, server::Server};
-
-/// Work that is done.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(super) id: String,
-    pub(super) to: ReplyTo,
-    pub(super) outcome: Outcome,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Created(Asked, Result<Made>),
-    ExecStarted(String, Result<Made>),
-    Operated(Operation, Result<()>),
-    Restored(Result<Made>),
-    Killed(Result<()>),
-    /// What a first process had left is gone.
-    Swept(Result<()>),
-}
+use crate::{
+    connection::ReplyTo,
+    done::{Done, Outcome},
+    error::Result,
+    server::Server,
+};
 
 impl Server {
     /// Takes up what other threads have done.

@@ -283,7 +283,7 @@ fn systemd_cgroup(probe: &Probe) -> Verdict {
     let mut request = again.create_request();
     request.options = Some(any(RUNC_OPTIONS, &RuncOptions { systemd_cgroup: true, ..runc() }));
     again.client.call::<Empty>("Create", &request)?;
-    super::faults::kill_shim(&again)?;
+    again.kill_shim()?;
     probe.daemon.delete(&again.bundle.dir, &again.id)?.ok()?;
     let gone = within(Duration::from_secs(5), || (show("ActiveState").ok()? != "active").then_some(()));
     check!(gone.is_some(), "{unit} is there after `delete`");

@@ -5,7 +5,7 @@ use crate::{
     shim::{
         client::Client,
         messages::{ConnectResponse, DeleteResponse, PidsResponse, WaitResponse, status},
-        probe::{Probe, State, Task, gone, probe},
+        probe::{Probe, State, gone, probe},
     },
 };
 use nix::{
@@ -41,17 +41,10 @@ pub(super) fn add(suite: &mut Suite) {
     group.must("signals", "signals to the shim", probe(signals));
 }
 
-/// Ends the shim of a task by SIGKILL.
-pub(super) fn kill_shim(task: &Task) -> Verdict {
-    let pid = task.shim_pid()?;
-    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
-    gone(pid)
-}
-
 fn killed(probe: &Probe, state: State) -> Verdict {
     let task = probe.task_in(state)?;
     let pid = task.state()?.pid;
-    kill_shim(&task)?;
+    task.kill_shim()?;
     let done = probe.daemon.delete(&task.bundle.dir, &task.id)?.ok()?;
     let told = DeleteResponse::decode(&fs::read(&done.out)?[..])?;
     check_eq!((told.pid, told.exit_status), (pid, 137), "what `delete` prints");
@@ -63,14 +56,14 @@ fn killed_with_exec(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
     task.add_exec("e1", &["wait"])?;
     let pid = task.start_exec("e1")?;
-    kill_shim(&task)?;
+    task.kill_shim()?;
     probe.daemon.delete(&task.bundle.dir, &task.id)?.ok()?;
     gone(pid)
 }
 
 fn delete_twice(probe: &Probe) -> Verdict {
     let task = probe.task_in(State::Running)?;
-    kill_shim(&task)?;
+    task.kill_shim()?;
     probe.daemon.delete(&task.bundle.dir, &task.id)?.ok()?;
     probe.daemon.delete(&task.bundle.dir, &task.id)?.ok().map(drop)
 }

@@ -115,7 +115,7 @@ fn pids(probe: &Probe) -> Verdict {
 fn killed(probe: &Probe) -> Verdict {
     let tasks = pod(probe, SANDBOX, State::Running, 3)?;
     let pids = tasks.iter().map(|task| Ok(task.state()?.pid)).collect::<Verdict<Vec<u32>>>()?;
-    super::faults::kill_shim(&tasks[0])?;
+    tasks[0].kill_shim()?;
     probe.daemon.delete(&tasks[0].bundle.dir, &tasks[0].id)?.ok()?;
     // The pod is no more with its leader's shim, though nobody may ever call `delete` for the others.
     for pid in &pids {
@@ -133,7 +133,7 @@ fn killed(probe: &Probe) -> Verdict {
 fn member(probe: &Probe) -> Verdict {
     let tasks = pod(probe, SANDBOX, State::Running, 2)?;
     let pids = tasks.iter().map(|task| Ok(task.state()?.pid)).collect::<Verdict<Vec<u32>>>()?;
-    super::faults::kill_shim(&tasks[0])?;
+    tasks[0].kill_shim()?;
     probe.daemon.delete(&tasks[1].bundle.dir, &tasks[1].id)?.ok()?;
     gone(pids[1])?;
     check!(alive(pids[0]), "`delete` of one member ended the leader");

@@ -146,7 +146,7 @@ fn hung_root(probe: &Probe, manner: Manner) -> Verdict {
 fn hung_and_killed(probe: &Probe) -> Verdict {
     let tasks = pod(probe, SANDBOX, State::Running, 1)?;
     let (task, mut fuse, _) = hanging(probe, &tasks[0], Manner::Unread)?;
-    super::faults::kill_shim(&tasks[0])?;
+    tasks[0].kill_shim()?;
     let begin = Instant::now();
     probe.daemon.delete(&tasks[0].bundle.dir, &tasks[0].id)?.ok()?;
     probe.daemon.delete(&task.bundle.dir, &task.id)?.ok()?;
@@ -267,7 +267,7 @@ fn full_meanwhile(probe: &Probe) -> Verdict {
     let tasks = pod(probe, SANDBOX, State::Running, 2)?;
     fill_disk()?;
     is_served(&tasks[1])?;
-    super::faults::kill_shim(&tasks[0])?;
+    tasks[0].kill_shim()?;
     probe.daemon.delete(&tasks[0].bundle.dir, &tasks[0].id)?.ok()?;
     Ok(fs::remove_file(Path::new(RUN).join("filler"))?)
 }

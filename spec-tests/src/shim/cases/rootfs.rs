@@ -220,7 +220,7 @@ fn half_mapped(probe: &Probe) -> Verdict {
 fn by_delete(probe: &Probe) -> Verdict {
     let (bundle, image) = apart(probe)?;
     let task = run(probe, bundle, vec![mount("bind", &image, &["rbind"])])?;
-    super::faults::kill_shim(&task)?;
+    task.kill_shim()?;
     probe.daemon.delete(&task.bundle.dir, &task.id)?.ok()?;
     check!(!is_mounted(&task.bundle.rootfs()), "the root is mounted after `delete`");
     task.bring(State::Unknown)

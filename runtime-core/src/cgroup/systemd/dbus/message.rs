@@ -2,7 +2,8 @@
 
 use super::{
     Malformed,
-    value::{DEPTH, Reader, Value, length, pad},
+    signature::DEPTH,
+    value::{Reader, Value, length, pad},
 };
 
 /// The part of the header that has a fixed length: with it the whole length is known.

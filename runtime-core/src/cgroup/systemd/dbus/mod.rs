@@ -10,8 +10,8 @@ mod value;
 
 pub(super) use address::Address;
 pub(super) use message::Method;
-pub(super) use signature::split;
-pub(super) use value::{DEPTH, Value};
+pub(super) use signature::{DEPTH, split};
+pub(super) use value::Value;
 
 use message::{ERROR, FIXED, Message, RETURN, SIGNAL};
 use nix::{

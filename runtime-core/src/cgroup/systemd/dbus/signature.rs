@@ -1,6 +1,9 @@
 //! Signatures of types: the D-Bus specification, "Type System".
 
-use super::{Malformed, value::DEPTH};
+use super::Malformed;
+
+/// How deep values may lie in each other; the specification allows 64 in all.
+pub(in super::super) const DEPTH: usize = 64;
 
 /// The complete types that `signature` consists of.
 pub(in super::super) fn split(mut signature: &str) -> Result<Vec<&str>, Malformed> {

@@ -25,9 +25,6 @@ pub(in super::super) enum Value {
     Variant(Box<Self>),
 }
 
-/// How deep values may lie in each other; the specification allows 64 in all.
-pub(in super::super) const DEPTH: usize = 64;
-
 impl Value {
     /// A list of values that each have the signature `element`.
     pub(in super::super) fn array(element: &str, elements: impl IntoIterator<Item = Self>) -> Self {

@@ -1,35 +1,46 @@
 //! The making of a container, on a thread of its own: the root file system, the streams, the runtime's part.
 
-use super::create::Made;
 use crate::{
     error::{Error, Result},
     options, rootfs,
     streams::{self, Owner, Streams},
 };
 use corten_ttrpc::{events::TaskIo, options::Options, types::Mount};
-use runtime_core::{CgroupManager, Console, Container, ContainerBuilder, ErrorKind, RestoreOptions};
+use runtime_core::{
+    CgroupManager, Console, Container, ContainerBuilder, ErrorKind, OomEvents, RestoreOptions,
+};
 use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
+/// A process that was made.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// 0 for a container that is restored when it is started.
+    pub(crate) pid: u32,
+    pub(crate) streams: Streams,
+    pub(crate) ends_with_first: bool,
+    pub(crate) oom: Option<OomEvents>,
+}
+
 /// All that a container is made from.
 #[derive(Debug)]
 pub(crate) struct Making {
-    pub(super) id: String,
-    pub(super) bundle: PathBuf,
+    pub(crate) id: String,
+    pub(crate) bundle: PathBuf,
     /// Where the runtime keeps its state.
-    pub(super) root: PathBuf,
-    pub(super) namespace: String,
-    pub(super) io: TaskIo,
-    pub(super) options: Options,
+    pub(crate) root: PathBuf,
+    pub(crate) namespace: String,
+    pub(crate) io: TaskIo,
+    pub(crate) options: Options,
     /// The image that it is restored from; empty for none.
-    pub(super) checkpoint: String,
+    pub(crate) checkpoint: String,
 }
 
 impl Making {
     /// Makes the container. One that is to be restored runs as soon as it is: only its root file system is made here.
-    pub(super) fn make(&self, mounts: &[Mount]) -> Result<Made> {
+    pub(crate) fn make(&self, mounts: &[Mount]) -> Result<Made> {
         options::note_root(&self.options, &self.bundle)?;
         let rootfs = self.bundle.join("rootfs");
         rootfs::mount_all(mounts, &rootfs)?;
@@ -54,7 +65,7 @@ impl Making {
     }
 
     /// Brings the container of the image back; its processes run on.
-    pub(super) fn restore(&self) -> Result<Made> {
+    pub(crate) fn restore(&self) -> Result<Made> {
         let (builder, streams) = self.prepare()?;
         let mut options = RestoreOptions::new(&self.checkpoint);
         options.criu.tcp_established = true;
@@ -132,7 +143,7 @@ impl Making {
 }
 
 /// Removes what the runtime has of a container, and its root file system.
-pub(super) fn unmake(root: &Path, id: &str, bundle: &Path) -> Result<()> {
+pub(crate) fn unmake(root: &Path, id: &str, bundle: &Path) -> Result<()> {
     match Container::load(root, id).and_then(|runtime| runtime.delete(false)) {
         // It was never restored, or somebody else has removed it.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
