@@ -202,7 +202,7 @@ fn an_overview_tells_what_each_says_of_itself() {
     let first = ground.builder("a", &one).create().unwrap();
     let second = ground.builder("b", &one).create().unwrap();
     let third = ground.builder("c", &other).create().unwrap();
-    let _fourth = ground.builder("d", &one).run().unwrap();
+    let fourth = ground.builder("d", &one).run().unwrap();
     assert_eq!(statuses(), [Status::Created, Status::Created, Status::Created, Status::Running]);
     let first = first.start().unwrap();
     first.pause().unwrap();
@@ -225,6 +225,13 @@ fn an_overview_tells_what_each_says_of_itself() {
     assert_eq!(statuses(), [Status::Running, Status::Created, Status::Stopped, Status::Running]);
     second.delete().unwrap();
     assert_eq!(overview(&ground).len(), 3);
+
+    let root = ground.0.join("states");
+    assert_eq!(Container::ids(&root).unwrap(), [first.id(), third.id(), fourth.id()]);
+    let some = Container::overview_of(&root, &[fourth.id(), "none", first.id()]).unwrap();
+    assert_eq!(some.iter().map(|one| one.state.id.as_str()).collect::<Vec<_>>(), [fourth.id(), first.id()]);
+    let error = Container::overview_of(&root, &[first.id(), "../a"]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
 }
 
 /// What no kernel could be asked for is refused in words, and nothing is left behind.

@@ -4,7 +4,7 @@ use super::{
     Container, State,
     record::{Record, name_of},
     status,
-    store::Store,
+    store::{Store, check_id},
     summary::{LONGEST, Summary},
 };
 use crate::{ErrorKind, Result, cgroup::Frozen};
@@ -151,10 +151,53 @@ impl Container {
     /// The root cannot be read.
     pub fn overview(root: impl AsRef<Path>) -> Result<Vec<Overview>> {
         let root = root.as_ref();
-        let ids = Store::ids(root)?;
+        Self::overview_of(root, &Store::ids(root)?)
+    }
+
+    /// The ids of all that [`Container::overview`] looks at, in its order.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{Container, default_root};
+    ///
+    /// println!("{} containers", Container::ids(default_root())?.len());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The root cannot be read.
+    pub fn ids(root: impl AsRef<Path>) -> Result<Vec<String>> {
+        Store::ids(root.as_ref())
+    }
+
+    /// What there is to see of these containers, in this order: [`Container::overview`] in parts, for a program that has several
+    /// threads look at once. One that does not exist is passed over.
+    ///
+    /// ```no_run
+    /// # fn main() -> runtime_core::Result<()> {
+    /// use runtime_core::{Container, default_root};
+    ///
+    /// let root = default_root();
+    /// let ids = Container::ids(&root)?;
+    /// let (some, others) = ids.split_at(ids.len() / 2);
+    /// std::thread::scope(|threads| {
+    ///     let beside = threads.spawn(|| Container::overview_of(&root, others));
+    ///     let mut all = Container::overview_of(&root, some)?;
+    ///     all.extend(beside.join().expect("it does not panic")?);
+    ///     println!("{} containers", all.len());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a text that cannot be an id.
+    pub fn overview_of(root: impl AsRef<Path>, ids: &[impl AsRef<str>]) -> Result<Vec<Overview>> {
+        let root = root.as_ref();
+        ids.iter().try_for_each(|id| check_id(id.as_ref()))?;
         let root_dir = open_root(root, ids.len());
         let (mut frozen, mut owners) = (Frozen::default(), Owners::default());
-        let one = |id: &String| {
+        let one = |id: &str| {
             let store = Store::listed(root, id, root_dir.as_ref());
             told_in_short(&store, id, &mut frozen, &mut owners).or_else(|| {
                 let (container, state) = found(root, id, root_dir.as_ref(), &Self::state)?;
@@ -163,6 +206,6 @@ impl Container {
                 Some(Overview { state, rootfs, created, owner })
             })
         };
-        Ok(ids.iter().filter_map(one).collect())
+        Ok(ids.iter().map(AsRef::as_ref).filter_map(one).collect())
     }
 }

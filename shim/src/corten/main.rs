@@ -13,6 +13,7 @@ mod logging;
 mod output;
 mod sys;
 mod terminal;
+mod worker;
 
 use cli::{Given, Request};
 use failure::Failure;

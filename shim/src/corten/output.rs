@@ -2,7 +2,11 @@
 
 use crate::failure::Failure;
 use serde::Serialize;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::{
+    array,
+    borrow::Cow,
+    io::{self, ErrorKind, IsTerminal, Write},
+};
 
 /// Writes `text` to standard output. A reader that has gone (`corten list | head -1`) ends the program, as a good end.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -13,11 +17,14 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
+/// `value` as JSON on one line.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|error| Failure::usage(format!("write JSON: {error}")))
+}
+
 /// Writes `value` as JSON on one line.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text =
-        serde_json::to_string(value).map_err(|error| Failure::usage(format!("write JSON: {error}")))?;
-    print(&(text + "\n"))
+    print(&(json(value)? + "\n"))
 }
 
 /// Writes `value` as JSON for people.
@@ -54,18 +61,20 @@ const SPACES: &str = "                                ";
 
 /// Lines of columns that stand below each other, as runc prints them: at least 12 wide, 3 apart. What would make another
 /// line, or move on a terminal, is written out: a bundle's path may have line ends.
-pub(crate) fn table<const COLUMNS: usize>(mut rows: Vec<[String; COLUMNS]>) -> String {
+pub(crate) fn table<'a, const COLUMNS: usize>(
+    rows: impl IntoIterator<Item = &'a [impl AsRef<str> + 'a; COLUMNS]>,
+) -> String {
     let visible = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     let is_plain = |cell: &str| cell.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let width_of = |cell: &str| if is_plain(cell) { cell.len() } else { cell.chars().count() };
+    let shown = |cell: &'a str| match is_plain(cell) {
+        true => Cow::from(cell),
+        false => cell.chars().map(visible).collect(),
+    };
+    let rows: Vec<_> = rows.into_iter().map(|row| row.each_ref().map(|cell| shown(cell.as_ref()))).collect();
     let mut widths = [12; COLUMNS];
-    for row in &mut rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            if !is_plain(cell) {
-                *cell = cell.chars().map(visible).collect();
-            }
-            *width = (*width).max(width_of(cell) + 3);
-        }
+    for row in &rows {
+        widths = array::from_fn(|column| widths[column].max(width_of(&row[column]) + 3));
     }
     let mut text = String::with_capacity(rows.len() * widths.iter().sum::<usize>());
     for row in &rows {
@@ -89,10 +98,9 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let rows = [["ID", "BUNDLE"], ["a", "/very/long/path"], ["containers-id", "/"]]
-            .map(|row| row.map(str::to_owned));
+        let rows = [["ID", "BUNDLE"], ["a", "/very/long/path"], ["containers-id", "/"]];
         let lines = "ID              BUNDLE\na               /very/long/path\ncontainers-id   /\n";
-        assert_eq!(table(rows.to_vec()), lines);
-        assert_eq!(table(vec![["a\nb".to_owned(), "\x1b[2J".to_owned()]]), "a\\nb        \\u{1b}[2J\n");
+        assert_eq!(table(&rows), lines);
+        assert_eq!(table(&[["a\nb", "\x1b[2J"]]), "a\\nb        \\u{1b}[2J\n");
     }
 }

@@ -12,7 +12,10 @@ mod heap;
 #[cfg(all(lean_c_library, target_arch = "x86_64", not(debug_assertions), panic = "abort", not(test)))]
 mod start;
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+};
 
 /// Where the C library's start hands over. It does what of the standard library's start is needed here: descriptors 0
 /// to 2 are open, so that nothing else gets their numbers, and a reader that has gone is an error, not a signal.
@@ -84,6 +87,42 @@ pub(crate) fn reap_orphans(main: i32) {
             return;
         }
     }
+}
+
+/// Which side of a fork this is.
+pub(crate) enum Side {
+    /// The process that forked, and its child's id.
+    Parent(libc::pid_t),
+    /// The new one.
+    Child,
+}
+
+/// fork(2). The child is for [`end_copy`].
+pub(crate) fn fork() -> io::Result<Side> {
+    // SAFETY: this program has one thread, so no lock can be held by another that the child lacks.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Side::Child),
+        child => Ok(Side::Parent(child)),
+    }
+}
+
+/// Does the `work` of a forked copy and ends it, whatever becomes of the work, without what this program does at its own end.
+pub(crate) fn end_copy(work: impl FnOnce()) -> ! {
+    /// Where panics unwind, the copy does not go on as the program it was.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            leave();
+        }
+    }
+    fn leave() -> ! {
+        // SAFETY: _exit(2) takes any status.
+        unsafe { libc::_exit(0) }
+    }
+    let _end = End;
+    work();
+    leave()
 }
 
 /// Whether descriptor `fd` was open when this program began: one that it opened itself is close-on-exec.

@@ -95,7 +95,7 @@ impl View {
         let mut all = vec![HEADING.map(str::to_owned)];
         all.extend(rows);
         let count = all.len();
-        let table = output::table(all);
+        let table = output::table(&all);
         let text = match io::stdout().is_terminal() {
             true => over(self.lines, &table),
             false => table + "\n",
