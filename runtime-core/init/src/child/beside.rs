@@ -72,27 +72,23 @@ pub(super) fn before(state: &mut State, step: &Step) {
     }
 }
 
-/// Descriptors in a row that nothing needs any more: they are closed together, by a call for many.
+/// Descriptors that nothing needs any more. Those whose numbers follow each other are closed together, by a call for many.
 pub(super) struct DoneWith {
-    first: i32,
-    count: i32,
+    descriptors: [i32; Self::MOST],
+    count: usize,
 }
 
 impl DoneWith {
     /// Few, for the process may have a low limit.
-    const MOST: i32 = 16;
+    const MOST: usize = 16;
 
     pub(super) fn new() -> Self {
-        Self { first: 0, count: 0 }
+        Self { descriptors: [0; Self::MOST], count: 0 }
     }
 
     /// `fd` is to be closed, before any step of another kind.
     pub(super) fn add(&mut self, fd: Fd) {
-        let fd = fd.leak();
-        if fd != self.first + self.count {
-            self.close();
-            self.first = fd;
-        }
+        self.descriptors[self.count] = fd.leak();
         self.count += 1;
         if self.count == Self::MOST {
             self.close();
@@ -100,9 +96,11 @@ impl DoneWith {
     }
 
     fn close(&mut self) {
-        if self.count > 0 {
-            sys::close_range(self.first, self.first + self.count - 1);
-            self.count = 0;
+        let mut rest = &self.descriptors[..core::mem::take(&mut self.count)];
+        while let [first, ..] = *rest {
+            let in_a_row = (first..).zip(rest).take_while(|(number, fd)| number == *fd).count();
+            sys::close_range(first, rest[in_a_row - 1]);
+            rest = &rest[in_a_row..];
         }
     }
 }
