@@ -236,14 +236,13 @@ impl<'a> Rootfs<'a> {
     /// Plans to enter the network namespace, if the process is not born in it and that is not planned yet.
     pub(crate) fn plan_network(&mut self, program: &mut Program) {
         let place = Place::Property("linux.namespaces");
-        match std::mem::take(&mut self.network) {
-            NetworkComes::WithClone => {}
-            NetworkComes::FromParent => program.step(place, &Step::EnterNetwork { comes: true }),
-            NetworkComes::Itself => {
-                program.step(place, &Step::EnterNetwork { comes: false });
-                program.step(place, &Step::LoopbackUp {});
-            }
-        }
+        let comes = match std::mem::take(&mut self.network) {
+            NetworkComes::WithClone => return,
+            NetworkComes::FromParent => true,
+            NetworkComes::Itself => false,
+        };
+        program.step(place, &Step::EnterNetwork { comes });
+        program.step(place, &Step::LoopbackUp {});
     }
 
     /// Plans the change to the new root. Where the cgroup comes after that, the slot of the old one, which is then to be left.

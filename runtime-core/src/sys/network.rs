@@ -23,8 +23,7 @@ impl Home {
         Ok(home)
     }
 
-    /// Makes a namespace, gives its file to `take` at once, and sets its loopback device up. No signal is handled while the
-    /// thread is in it.
+    /// Makes a namespace and gives its file to `take`. No signal is handled while the thread is in it.
     ///
     /// # Errors
     /// What unshare(2) answered; or the thread could not go back, which [`Home::open`] has tried before.
@@ -35,8 +34,6 @@ impl Home {
             return Err(io::Error::last_os_error());
         }
         let taken = File::open(FILE).map(|file| take(file.into()));
-        // Without CAP_NET_ADMIN there is nothing to be done, and it was never promised.
-        let _ = loopback_up();
         self.enter()?;
         drop(blocked);
         taken
