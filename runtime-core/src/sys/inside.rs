@@ -1,7 +1,6 @@
 //! What is done in a namespace of a process that runs already: by a child of ours that makes system calls and nothing else,
 //! so that no thread of the caller is ever in it.
 
-use super::network;
 use std::{
     ffi::CStr,
     fs::File,
@@ -49,9 +48,22 @@ fn act_in(pid: i32, name: &str, act: fn() -> Answer) -> io::Result<()> {
 
 /// Sets up the loopback device of the network namespace of process `pid`: netdevice(7).
 pub(crate) fn set_loopback_up(pid: i32) -> io::Result<()> {
-    act_in(pid, "net", || {
-        network::loopback_up().map_err(|error| error.raw_os_error().unwrap_or(libc::EINVAL))
-    })
+    act_in(pid, "net", loopback_up)
+}
+
+fn loopback_up() -> Answer {
+    const UP: libc::c_short = 1; // IFF_UP
+    // SAFETY: plain numbers. The child ends with the socket open.
+    let socket = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    check(socket.into())?;
+    // SAFETY: zeroes are a valid ifreq.
+    let mut device: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    device.ifr_ifru.ifru_flags = UP;
+    // SAFETY: the ioctl reads that struct, whose name ends with NUL.
+    check(unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const device) }.into())
 }
 
 /// Makes the root of the mount namespace of process `pid` read-only: mount_setattr(2).

@@ -1,6 +1,6 @@
 //! A new network namespace, made by the calling thread, which is in it for as long as that takes.
 
-use super::{owned, spawn::BlockedSignals};
+use super::spawn::BlockedSignals;
 use std::{
     fs::File,
     io,
@@ -42,28 +42,6 @@ impl Home {
     fn enter(&self) -> io::Result<()> {
         // SAFETY: a descriptor of ours and a plain number.
         match unsafe { libc::setns(self.0.as_raw_fd(), libc::CLONE_NEWNET) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
-}
-
-/// Sets up the loopback device of the calling thread's network namespace: netdevice(7). It only makes system calls.
-pub(super) fn loopback_up() -> io::Result<()> {
-    const UP: libc::c_short = 1; // IFF_UP
-    // SAFETY: zeroes are a valid ifreq; its name is `lo`, ended by NUL. The ioctl reads that struct.
-    unsafe {
-        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
-        let socket = match libc::socket(libc::AF_UNIX, kind, 0) {
-            fd if fd < 0 => return Err(io::Error::last_os_error()),
-            fd => owned(fd),
-        };
-        let mut device: libc::ifreq = std::mem::zeroed();
-        for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
-            *to = libc::c_char::from_ne_bytes([*from]);
-        }
-        device.ifr_ifru.ifru_flags = UP;
-        match libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const device) {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }
