@@ -14,6 +14,7 @@ fn main() {
         for argument in ["--icf=all", "--no-eh-frame-hdr", &format!("-T,{}", script("discard.ld"))] {
             println!("cargo::rustc-link-arg-bins=-Wl,{argument}");
         }
+        println!("cargo::rustc-link-arg-bin=corten=-Wl,-T,{}", script("hot.ld"));
     }
     println!("cargo::rerun-if-env-changed=CORTEN_WHOLE_LIBC");
     if release && env::var_os("CORTEN_WHOLE_LIBC").is_none() && LEAN.contains(&glibc(&compiler)) {

@@ -4,7 +4,7 @@ use bench::{
     Kind, Result, View,
     all::{self, Plan},
     compare::{self, Request},
-    phases,
+    order, phases,
     syscalls::{Counts, OPERATIONS},
     work::Work,
 };
@@ -20,6 +20,7 @@ usage: bench compare RUNTIME... [--work run|lifecycle|exec|state|create:N|list:N
        bench phases RUNTIME... [--bundle default|docker] [--cgroup host|v1|v2] [--rounds 40] [--json FILE]
        bench all RUNTIME... [--rounds 60] [--page docs/performance.md]
        bench syscalls RUNTIME... [--cgroup host|v1|v2]
+       bench order RUNTIME --map FILE
 RUNTIME is a path or a name on PATH; ratios are of the first one. It wants root and busybox-static.";
 
 /// What all verbs may be told.
@@ -33,6 +34,7 @@ struct Flags {
     floor: bool,
     json: Option<PathBuf>,
     page: PathBuf,
+    map: Option<PathBuf>,
 }
 
 /// Does what the command line says.
@@ -54,6 +56,10 @@ pub(crate) fn main() -> Result<()> {
             all::all(&Plan { runtimes, rounds: rounds.unwrap_or(60), page })
         }
         "syscalls" => system_calls(&flags),
+        "order" => {
+            let map = flags.map.ok_or_else(|| format!("which map?\n{USAGE}"))?;
+            order::script(&flags.runtimes[0], &map).map(|script| print!("{script}"))
+        }
         _ => Err(format!("what is {verb}?\n{USAGE}")),
     }
 }
@@ -69,6 +75,7 @@ fn flags(parser: &mut Parser) -> std::result::Result<Flags, lexopt::Error> {
         floor: true,
         json: None,
         page: all::page(),
+        map: None,
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -80,6 +87,7 @@ fn flags(parser: &mut Parser) -> std::result::Result<Flags, lexopt::Error> {
             Arg::Long("no-floor") => flags.floor = false,
             Arg::Long("json") => flags.json = Some(parser.value()?.into()),
             Arg::Long("page") => flags.page = parser.value()?.into(),
+            Arg::Long("map") => flags.map = Some(parser.value()?.into()),
             Arg::Value(name) => flags.runtimes.push(find(Path::new(&name))?),
             other => return Err(other.unexpected()),
         }

@@ -10,6 +10,7 @@ pub mod compare;
 pub mod floor;
 pub mod ftrace;
 pub mod host;
+pub mod order;
 pub mod phases;
 pub mod scale;
 mod sys;

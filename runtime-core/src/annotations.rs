@@ -66,6 +66,7 @@ mod tests {
             SECCOMP_RECEIVER,
             SECCOMP_FAIL_UNKNOWN,
             CRIU_CONFIG,
+            #[cfg(feature = "systemd")]
             SYSTEMD_SUBGROUP,
             DELEGATE_CGROUP,
             SYSTEMD_FORCE_V1,
